@@ -1,0 +1,54 @@
+"""Run the receiver alone: it stores what is uploaded to it until it is stopped."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dropline.cli import CommandError
+from dropline.cli.signals import stop_on_signals
+from dropline.home import Home
+from dropline.receiver import Receiver, ReceiverError
+
+EXAMPLE = """example:
+  dropline serve --port 8765 --data ~/inbox
+  curl -F file=@photo.jpg http://127.0.0.1:8765/upload"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=_port, default=8765, help="port (%(default)s)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="where files are stored")
+    parser.add_argument("--database", metavar="URL", help="database; SQLite in DIR by default")
+    parser.add_argument("--token", help="secret that senders need; required beyond loopback")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM."""
+    data = options.data or Home.default().receiver_data
+    receiver = Receiver(
+        data,
+        host=options.host,
+        port=options.port,
+        database=options.database,
+        token=options.token,
+    )
+    with stop_on_signals() as stop:
+        try:
+            receiver.start()
+            if receiver.note:
+                print(receiver.note)
+            print(f"Receiver listening at {receiver.url}; files go to {data}", flush=True)
+            stop.wait()
+        except ReceiverError as error:
+            raise CommandError(str(error)) from error
+        finally:
+            receiver.stop()
+    return 0
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text}: use 0 to 65535")
+    return int(text)

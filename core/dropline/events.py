@@ -1,0 +1,343 @@
+"""Events and the message that carries one.
+
+An *event* is a typed fact in the past tense (`FileQueued`, `FileStored`). A *message* is what a bus
+carries: the event as `data` in an envelope with CloudEvents 1.0 attribute names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base of all events. `type` is the CloudEvents type."""
+
+    type: ClassVar[str]
+
+    @property
+    def subject(self) -> str:
+        """The thing the event is about: its first field (a job, a drop, a station, a file id)."""
+        first = dataclasses.fields(self)[0].name
+        return str(getattr(self, first))
+
+
+# --- intake -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FilesDropped(Event):
+    """Paths were handed to the program, by a drop, the dialog, paste, or the command line."""
+
+    type: ClassVar[str] = "dropline.drop.received"
+    drop: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanProgressed(Event):
+    """The walk of a drop has found this much so far."""
+
+    type: ClassVar[str] = "dropline.scan.progressed"
+    drop: str
+    found: int
+    size: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScanFinished(Event):
+    """The walk of a drop is over, at its end or because it was cancelled."""
+
+    type: ClassVar[str] = "dropline.scan.finished"
+    drop: str
+    found: int
+    size: int
+    refused: int
+    cancelled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FileRefused(Event):
+    """Something in a drop cannot be sent; `reason` is a sentence with the remedy."""
+
+    type: ClassVar[str] = "dropline.file.refused"
+    path: str
+    drop: str
+    reason: str
+
+
+# --- the send station ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FileQueued(Event):
+    """A file arrived in the queue (an arrival, counted in λ)."""
+
+    type: ClassVar[str] = "dropline.file.queued"
+    job: int
+    path: str
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileStarted(Event):
+    """A worker began an attempt to send the file. Attempts count from 1."""
+
+    type: ClassVar[str] = "dropline.file.started"
+    job: int
+    attempt: int
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileProgressed(Event):
+    """Bytes of a running attempt handed to the network so far (a few times a second at most)."""
+
+    type: ClassVar[str] = "dropline.file.progressed"
+    job: int
+    sent: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileUploaded(Event):
+    """The receiver holds the file and its size and SHA-256 are those that were sent."""
+
+    type: ClassVar[str] = "dropline.file.uploaded"
+    job: int
+    file_id: str
+    size: int
+    sha256: str
+    duplicate: bool
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FileRetried(Event):
+    """An attempt failed in passing; the file waits `delay` seconds and is tried again."""
+
+    type: ClassVar[str] = "dropline.file.retried"
+    job: int
+    attempt: int
+    reason: str
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class FileFailed(Event):
+    """The file could not be sent; `reason` is a sentence with the remedy."""
+
+    type: ClassVar[str] = "dropline.file.failed"
+    job: int
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileCancelled(Event):
+    """The user took the file out of the line."""
+
+    type: ClassVar[str] = "dropline.file.cancelled"
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkersChanged(Event):
+    """The wanted number of workers of a station changed."""
+
+    type: ClassVar[str] = "dropline.station.workers"
+    station: str
+    before: int
+    wanted: int
+
+
+@dataclass(frozen=True, slots=True)
+class StationPaused(Event):
+    """The station takes no new job until it is resumed; running ones end."""
+
+    type: ClassVar[str] = "dropline.station.paused"
+    station: str
+
+
+@dataclass(frozen=True, slots=True)
+class StationResumed(Event):
+    """The station takes jobs again."""
+
+    type: ClassVar[str] = "dropline.station.resumed"
+    station: str
+
+
+@dataclass(frozen=True, slots=True)
+class StationDrained(Event):
+    """Nothing waits or runs any more; counts of the jobs since the line last was empty."""
+
+    type: ClassVar[str] = "dropline.station.drained"
+    station: str
+    finished: int
+    failed: int
+    cancelled: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStarted(Event):
+    """The station's log goes to a file from now on."""
+
+    type: ClassVar[str] = "dropline.recording.started"
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingEnded(Event):
+    """The recorded file is complete, or says in `problem` why it is not."""
+
+    type: ClassVar[str] = "dropline.recording.ended"
+    path: str
+    problem: str = ""
+
+
+# --- the receiver -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverStarted(Event):
+    """The receiver listens at `url`; `note` says so when that is not the port asked for."""
+
+    type: ClassVar[str] = "dropline.receiver.started"
+    url: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverStopped(Event):
+    """The receiver no longer listens."""
+
+    type: ClassVar[str] = "dropline.receiver.stopped"
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileReceived(Event):
+    """The bytes of a file have come in whole and lie in a temporary file, not stored yet.
+
+    The storing handler returns a future of the outcome. `announced` says that the sender gave the
+    digest and the bytes have it; `part` is the file's number in what `idempotency_key` covers.
+    """
+
+    type: ClassVar[str] = "dropline.file.received"
+    temporary: str
+    name: str
+    size: int
+    sha256: str
+    media_type: str
+    announced: bool
+    idempotency_key: str | None
+    part: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileStored(Event):
+    """The receiver holds the whole file: bytes on disk and a row in the database."""
+
+    type: ClassVar[str] = "dropline.file.stored"
+    file_id: str
+    name: str
+    size: int
+    sha256: str
+    media_type: str
+    stored_at: str
+
+
+# --- the bus itself -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerFailed(Event):
+    """A handler raised; the other handlers of the message still ran."""
+
+    type: ClassVar[str] = "dropline.bus.handler-failed"
+    handler: str
+    message_id: str
+    message_type: str
+    error: str
+
+
+def event_types() -> Mapping[str, type[Event]]:
+    """Every event class by its CloudEvents type, the subclasses of other packages included."""
+    return {cls.type: cls for cls in Event.__subclasses__()}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An event in its envelope; the attribute names are those of CloudEvents 1.0.
+
+    `time` is an aware UTC datetime. `source` and `id` together are unique.
+    """
+
+    id: str
+    type: str
+    source: str
+    subject: str
+    time: datetime
+    data: Event
+
+    def to_cloudevent(self) -> dict[str, Any]:
+        """The structured JSON form of CloudEvents 1.0 as a dictionary."""
+        return {
+            "specversion": "1.0",
+            "id": self.id,
+            "type": self.type,
+            "source": self.source,
+            **({"subject": self.subject} if self.subject else {}),  # it may be missing, not empty
+            "time": self.time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "datacontenttype": "application/json",
+            "data": dataclasses.asdict(self.data),
+        }
+
+    @classmethod
+    def from_cloudevent(cls, value: Mapping[str, Any]) -> Self:
+        """Read the structured form.
+
+        Raises ValueError naming what is missing, malformed or of an unknown type.
+        """
+        try:
+            if value["specversion"] != "1.0":
+                raise ValueError(f"specversion {value['specversion']!r} is not 1.0")
+            event_class = event_types()[value["type"]]
+            time = datetime.fromisoformat(_read(str, value["time"], "time"))
+            if time.tzinfo is None:
+                raise ValueError("time has no offset from UTC")
+            return cls(
+                id=_read(str, value["id"], "id"),
+                type=value["type"],
+                source=_read(str, value["source"], "source"),
+                subject=_read(str, value.get("subject", ""), "subject"),
+                time=time,
+                data=_read(event_class, value["data"], "data"),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"not a Dropline event: {error!r} in {value!r}") from error
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _read(kind: Any, value: Any, name: str) -> Any:
+    """What the JSON `value` stands for where an event has a `kind`; TypeError when for nothing."""
+    if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
+        hints = _hints(kind)  # type: ignore[arg-type]  # a class, not an instance
+        return kind(**{key: _read(hints[key], item, key) for key, item in value.items()})  # type: ignore[operator]
+    if get_origin(kind) is tuple and isinstance(value, list):
+        return tuple(_read(get_args(kind)[0], item, name) for item in value)
+    if type(None) in get_args(kind):
+        return None if value is None else _read(get_args(kind)[0], value, name)
+    if type(value) is kind or (kind is float and type(value) is int):
+        return kind(value)
+    raise TypeError(f"{name} cannot be {value!r}")

@@ -1,0 +1,62 @@
+"""Percentiles in bounded memory: a DDSketch for each time, which merge without losing accuracy.
+
+C. Masson, J. E. Rim, H. K. Lee: DDSketch, PVLDB 12 (2019). A maintained package keeps the
+bins; percentiles themselves are never averaged, only sketches merged.
+"""
+
+from ddsketch import DDSketch
+
+from dropline.meter.tally import Served, to_seconds
+
+RELATIVE_ERROR = 0.01
+"""A percentile is within 1 % of the value at its rank, whatever the distribution."""
+
+
+class Percentiles:
+    """The distribution of times in seconds, to within `RELATIVE_ERROR`."""
+
+    def __init__(self) -> None:
+        self._sketch = DDSketch(RELATIVE_ERROR)
+
+    @property
+    def count(self) -> int:
+        """How many times were added."""
+        return int(self._sketch.count)
+
+    def add(self, seconds: float) -> None:
+        """Take in one time, 0 or longer."""
+        self._sketch.add(seconds)
+
+    def merge(self, other: "Percentiles") -> None:
+        """Take in all that `other` took in."""
+        self._sketch.merge(other._sketch)
+
+    def quantile(self, p: float) -> float | None:
+        """The time that a share `p` of all times doesn't exceed; None when there are none.
+
+        It is the lower of the two at rank p·(n − 1). Raises ValueError unless 0 ≤ p ≤ 1.
+        """
+        if not 0 <= p <= 1:
+            raise ValueError(f"a quantile lies from 0 to 1, not at {p}")
+        value = self._sketch.get_quantile_value(p)
+        return None if value is None else float(value)
+
+
+class Spread:
+    """How long the jobs finished in some stretch of time took, and how long they waited."""
+
+    __slots__ = ("response", "wait")
+
+    def __init__(self) -> None:
+        self.response = Percentiles()
+        self.wait = Percentiles()
+
+    def add(self, served: Served) -> None:
+        """Take in one finished job."""
+        self.response.add(to_seconds(served.response))
+        self.wait.add(to_seconds(served.wait))
+
+    def merge(self, other: "Spread") -> None:
+        """Take in all that `other` took in."""
+        self.response.merge(other.response)
+        self.wait.merge(other.wait)

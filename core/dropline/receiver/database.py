@@ -1,0 +1,230 @@
+"""What the receiver knows of each stored file: one row a file, in any database of SQLAlchemy's.
+
+SQLite in WAL mode with `synchronous=FULL` unless a URL says otherwise: a committed row outlives a
+killed process for certain, and a power failure as far as the disk keeps what it was told to sync.
+"""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Engine,
+    Integer,
+    MetaData,
+    Select,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    create_engine,
+    event,
+    make_url,
+    select,
+    tuple_,
+)
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+
+#: Seconds to wait for another writer of the database.
+BUSY_TIMEOUT = 2.0
+#: Most rows named in one statement.
+_LOOKUP = 200
+
+_TABLES = MetaData()
+_FILES = Table(
+    "files",
+    _TABLES,
+    Column("file_id", Uuid(as_uuid=False), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("media_type", String(255), nullable=False),
+    Column("stored_at", String(32), nullable=False),
+    Column("idempotency_key", String(255)),
+    Column("part", Integer, nullable=False),
+    UniqueConstraint("idempotency_key", "part"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A row. `stored_at` is UTC, ISO 8601; `sha256` hexadecimal; `size` in bytes.
+
+    `idempotency_key` with `part` is unique: a key of a request covers its parts by number, the
+    key of one part or one PUT is the same as that key for part 0.
+    """
+
+    file_id: str
+    name: str
+    size: int
+    sha256: str
+    media_type: str
+    stored_at: str
+    idempotency_key: str | None
+    part: int
+
+
+class DatabaseError(Exception):
+    """The database cannot be used; the message is a sentence with the remedy."""
+
+
+class KeyTakenError(Exception):
+    """One of the rows has an idempotency key that is in the database already."""
+
+
+class UncertainError(OSError):
+    """The database failed in a way that leaves open whether it committed."""
+
+
+class Database:
+    """The table of files. Every method may be called from any thread."""
+
+    def __init__(self, url: str | None, folder: Path) -> None:
+        """Open `url`, by default a SQLite file in `folder`; makes the table when it is missing.
+
+        Raises DatabaseError.
+        """
+        chosen = url or f"sqlite:///{folder / 'receiver.sqlite'}"
+        try:
+            self._engine = _engine(chosen)
+        except ModuleNotFoundError as error:
+            raise DatabaseError(
+                f"The database {_shown(chosen)} needs the Python package {error.name!r}. "
+                "Install it; for PostgreSQL: pip install 'dropline[postgres]'"
+            ) from error
+        except ArgumentError as error:
+            raise DatabaseError(
+                f"The database {_shown(chosen)} cannot be used ({_reason(error)}). Give one as "
+                "sqlite:///PATH or postgresql://USER@HOST/NAME."
+            ) from error
+        try:
+            _TABLES.create_all(self._engine)
+            self.last_id()  # a foreign or damaged file often fails only when it is read
+        except SQLAlchemyError as error:
+            self._engine.dispose()
+            raise DatabaseError(
+                f"The database {_shown(chosen)} could not be opened ({_reason(error)}). "
+                "Check that it is there, whole and writable, or give another with --database."
+            ) from error
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def add(self, files: Sequence[StoredFile]) -> None:
+        """Commit rows, all or none.
+
+        Raises KeyTakenError; OSError when nothing was committed, UncertainError when perhaps.
+        """
+        try:
+            with _as_oserror(), self._engine.begin() as connection:
+                connection.execute(_FILES.insert(), [_values(file) for file in files])
+        except IntegrityError as error:
+            raise KeyTakenError from error
+
+    def remove(self, file_id: str) -> bool:
+        """Commit the end of a row; whether there was one. Raises OSError like `add`."""
+        with _as_oserror(), self._engine.begin() as connection:
+            done = connection.execute(_FILES.delete().where(_FILES.c.file_id == file_id))
+            return done.rowcount > 0
+
+    def get(self, file_id: str) -> StoredFile | None:
+        """The row of a file."""
+        found = self._rows(select(_FILES).where(_FILES.c.file_id == file_id))
+        return next(iter(found), None)
+
+    def by_keys(self, keys: Iterable[tuple[str, int]]) -> dict[tuple[str, int], StoredFile]:
+        """The rows that have these idempotency keys (with part numbers). Raises OSError."""
+        wanted = list(keys)
+        pair = tuple_(_FILES.c.idempotency_key, _FILES.c.part)
+        with _as_oserror():
+            return {
+                (file.idempotency_key, file.part): file
+                for at in range(0, len(wanted), _LOOKUP)
+                for file in self._rows(select(_FILES).where(pair.in_(wanted[at : at + _LOOKUP])))
+                if file.idempotency_key is not None
+            }
+
+    def page(self, limit: int, after: str | None = None, q: str = "") -> list[StoredFile]:
+        """Up to `limit` rows in the order in which they were stored, after the row `after`.
+
+        `q` is looked for in the name, ASCII letters in either case.
+        """
+        query = select(_FILES).order_by(_FILES.c.file_id).limit(limit)
+        if after is not None:
+            query = query.where(_FILES.c.file_id > after)
+        if q:
+            query = query.where(_FILES.c.name.icontains(q, autoescape=True))
+        return self._rows(query)
+
+    def latest(self, limit: int) -> list[StoredFile]:
+        """The rows stored last, newest first."""
+        return self._rows(select(_FILES).order_by(_FILES.c.file_id.desc()).limit(limit))
+
+    def last_id(self) -> str | None:
+        """The greatest file id."""
+        with self._engine.connect() as connection:
+            newest = select(_FILES.c.file_id).order_by(_FILES.c.file_id.desc()).limit(1)
+            return connection.execute(newest).scalar()
+
+    def _rows(self, query: Select[Any]) -> list[StoredFile]:
+        with self._engine.connect() as connection:
+            return [StoredFile(*row) for row in connection.execute(query)]
+
+
+def _engine(url: str) -> Engine:
+    file = make_url(url).get_backend_name() == "sqlite"
+    # As many connections as there are threads that want one at once; a server may have dropped one.
+    engine = create_engine(url, max_overflow=-1, pool_pre_ping=not file)
+    if file:
+        event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT * 1000:.0f}")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+
+
+def _values(file: StoredFile) -> dict[str, Any]:
+    # dataclasses.asdict takes ten times as long
+    return {name: getattr(file, name) for name in StoredFile.__slots__}
+
+
+@contextmanager
+def _as_oserror() -> Iterator[None]:
+    """Say as OSError what the database could not do."""
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except DBAPIError as error:
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # without its extension
+        state = getattr(error.orig, "sqlstate", None)
+        if code == sqlite3.SQLITE_FULL or state == "53100":  # PostgreSQL's disk_full
+            raise OSError(errno.ENOSPC, _reason(error)) from error
+        if code == sqlite3.SQLITE_BUSY:
+            raise OSError(errno.EBUSY, _reason(error)) from error
+        raise UncertainError(errno.EIO, _reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0]
+
+
+def _shown(url: str) -> str:
+    """The URL without its password."""
+    try:
+        return repr(make_url(url).render_as_string(hide_password=True))
+    except ArgumentError:
+        return "given with --database"

@@ -1,0 +1,119 @@
+"""The receiver: store, application and server put together, started and ended in order."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+
+from dropline.bus import MemoryBus
+from dropline.events import ReceiverStarted, ReceiverStopped
+from dropline.receiver.app import create_app
+from dropline.receiver.database import DatabaseError
+from dropline.receiver.guard import Guard, is_loopback
+from dropline.receiver.lock import FolderInUseError
+from dropline.receiver.server import NoPortError, Server, listen
+from dropline.receiver.store import Store
+
+
+class ReceiverError(Exception):
+    """The receiver cannot start; the message is a sentence with the remedy."""
+
+
+class Receiver:
+    """Takes files over HTTP and keeps them in a data folder; starts once, stops once.
+
+    `bus` carries `FileReceived` (handled by the store), `FileStored`, `ReceiverStarted` and
+    `ReceiverStopped`; one that is not given is made, and closed at the end. One receiver to a bus
+    and to a data folder. `url` and `note` are set by `start`.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 8765,
+        database: str | None = None,
+        token: str | None = None,
+        bus: MemoryBus | None = None,
+        max_size: int | None = None,
+    ) -> None:
+        """`data` is made when it is missing; `database` is a URL, by default a SQLite file there.
+
+        `port` 0 is any free one. `max_size` is the most bytes one file may have.
+        """
+        self._data = data
+        self._host = host
+        self._port = port
+        self._database = database
+        self._token = token
+        self._max_size = max_size
+        self._owns_bus = bus is None
+        self.bus = MemoryBus("receiver") if bus is None else bus
+        self._store: Store | None = None
+        self._server: Server | None = None
+        self.url = ""
+        self.note = ""
+
+    def start(self) -> None:
+        """Listen and serve, in threads of its own. Raises ReceiverError."""
+        if not is_loopback(self._host) and not self._token:
+            raise ReceiverError(
+                f"Others can reach the receiver on {self._host}, so it needs a token: "
+                "give one with --token, or listen on 127.0.0.1."
+            )
+        with ExitStack() as undo:
+            listener = undo.enter_context(self._listen())
+            self._store = self._open_store()
+            undo.callback(self._store.close)
+            port = listener.getsockname()[1]
+            guard = Guard(self._host, port, self._token)
+            app = create_app(self._store, self.bus, guard, self._max_size)
+            self._server = Server(listener, app)
+            self._server.start()
+            undo.pop_all()
+        self.url = f"http://{_reachable(listener.getsockname()[0])}:{port}"
+        if self._port not in (0, port):
+            self.note = f"Port {self._port} is taken, so the receiver listens on port {port}."
+        self.bus.post(ReceiverStarted(self.url, self.note))
+
+    def stop(self) -> None:
+        """End running uploads, store what has come in whole, close port and folder."""
+        if self._server is not None and self._store is not None:
+            self._server.stop()
+            self._store.close()
+            self._server = self._store = None
+            self.bus.post(ReceiverStopped(self.url))
+        if self._owns_bus:
+            self.bus.close()
+
+    def _listen(self) -> socket.socket:
+        try:
+            return listen(self._host, self._port)
+        except NoPortError as error:
+            raise ReceiverError(str(error)) from error
+
+    def _open_store(self) -> Store:
+        try:
+            return Store(self._data, self._database, self.bus)
+        except FolderInUseError as error:
+            raise ReceiverError(
+                f"Another receiver uses {self._data}. Stop it, or give another folder with --data."
+            ) from error
+        except DatabaseError as error:
+            raise ReceiverError(str(error)) from error
+        except OSError as error:
+            raise ReceiverError(
+                f"The receiver cannot keep files in {self._data} ({error.strerror}). "
+                "Make it writable, or give another folder with --data."
+            ) from error
+
+
+def _reachable(address: str) -> str:
+    """The address as it stands in a URL; for "any address" that of this machine itself."""
+    ip = ipaddress.ip_address(address)
+    if ip.is_unspecified:
+        return "127.0.0.1" if ip.version == 4 else "[::1]"
+    return address if ip.version == 4 else f"[{address}]"

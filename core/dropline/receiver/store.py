@@ -1,0 +1,92 @@
+"""The stored files of one data folder: a folder for the bytes, a database for the rows.
+
+Besides `files/` and `transit/` (see `folder`) there are `receiver.sqlite` (see `database`) and
+`lock`, which a process holds while it has the data folder to itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+
+from dropline.bus import EventBus
+from dropline.events import FileReceived, FileStored, Message
+from dropline.receiver.database import Database, StoredFile
+from dropline.receiver.folder import Folder
+from dropline.receiver.lock import FolderLock
+from dropline.receiver.spool import Spool
+from dropline.receiver.writer import Kept, Writer
+
+
+class Store:
+    """Keeps what `FileReceived` tells of, and posts `FileStored` for what is new."""
+
+    def __init__(self, data: Path, database: str | None, bus: EventBus) -> None:
+        """Open the store and finish what an earlier process left.
+
+        Raises FolderInUseError, DatabaseError, OSError.
+        """
+        self._bus = bus
+        self._folder = Folder(data)
+        self._lock = FolderLock(data)
+        try:
+            self.files = Database(database, data)
+            self._folder.sweep(lambda file_id: self.files.get(file_id) is not None)
+            self._writer = Writer(self._folder, self.files, self._announce)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._subscription = bus.subscribe(FileReceived, self.keep)
+
+    def close(self) -> None:
+        """Store what has been received, then let the data folder go."""
+        self._subscription.cancel()
+        self._writer.close()
+        self.files.close()
+        self._lock.release()
+
+    def spool(self) -> Spool:
+        """A place for the bytes of one file that arrives. Raises OSError."""
+        return self._folder.spool()
+
+    def keep(self, message: Message) -> Future[Kept] | None:
+        """The storing handler. The future may end in FileProblem.
+
+        The temporary file is the store's from now on; one from elsewhere is left alone (None).
+        """
+        event = message.data
+        assert isinstance(event, FileReceived)
+        return self._writer.store(event) if self._folder.holds(event.temporary) else None
+
+    def path(self, file_id: str) -> str:
+        """Where the bytes of a stored file are. Raises FileNotFoundError."""
+        return self._folder.path(file_id)
+
+    def delete(self, file_id: str) -> bool:
+        """Remove a file; whether it was there. Raises OSError when it could not be removed."""
+        if self.files.get(file_id) is None:
+            return False
+        self._folder.withdraw(file_id)
+        try:
+            removed = self.files.remove(file_id)
+        except OSError:
+            self._folder.bring_home(file_id)
+            raise
+        self._folder.remove(file_id)
+        return removed
+
+    def _announce(self, files: Sequence[StoredFile]) -> None:
+        self._bus.post(
+            *(
+                FileStored(
+                    file_id=file.file_id,
+                    name=file.name,
+                    size=file.size,
+                    sha256=file.sha256,
+                    media_type=file.media_type,
+                    stored_at=file.stored_at,
+                )
+                for file in files
+            )
+        )

@@ -1,0 +1,212 @@
+"""One thread that makes received files stored files.
+
+Whatever waits when it looks is a *group*, and shares one sync of the folder and one transaction
+(group commit). Being the only one that adds rows, it also keeps equal idempotency keys apart.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from queue import Empty, SimpleQueue
+
+from dropline.events import FileReceived
+from dropline.receiver.database import Database, KeyTakenError, StoredFile, UncertainError
+from dropline.receiver.folder import Folder
+from dropline.receiver.ids import FileIds
+from dropline.receiver.problems import INTERNAL, KEY_REUSED, FileProblem, storage_problem
+
+_log = logging.getLogger(__name__)
+
+#: Most files in one group.
+MAX_GROUP = 512
+#: Attempts at a transaction that another process on the same database may spoil.
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of a received file: its row, and whether an earlier upload had made it."""
+
+    file: StoredFile
+    duplicate: bool
+
+
+@dataclass(eq=False, slots=True)
+class _Pending:
+    """A received file on its way; `path` is where its bytes are now, `row` what it becomes."""
+
+    event: FileReceived
+    path: str
+    kept: Future[Kept]
+    row: StoredFile = field(init=False)
+    duplicate: bool = False
+
+    @property
+    def key(self) -> tuple[str, int] | None:
+        key = self.event.idempotency_key
+        return None if key is None else (key, self.event.part)
+
+    @property
+    def conflicts(self) -> bool:
+        """Whether it was announced as content other than what its key stands for."""
+        return self.duplicate and self.event.announced and self.event.sha256 != self.row.sha256
+
+
+class Writer:
+    """The storing thread of a folder and its database."""
+
+    def __init__(
+        self, folder: Folder, database: Database, stored: Callable[[list[StoredFile]], None]
+    ) -> None:
+        """Start the thread; it calls `stored` with the newly stored files of each group."""
+        self._folder = folder
+        self._database = database
+        self._stored = stored
+        self._new_id = FileIds(database.last_id())
+        self._queue: SimpleQueue[_Pending | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="receiver writer", daemon=True)
+        self._thread.start()
+
+    def store(self, event: FileReceived) -> Future[Kept]:
+        """Store the file; its temporary is the writer's from now on. May end in FileProblem."""
+        pending = _Pending(event, event.temporary, Future())
+        self._queue.put(pending)
+        return pending.kept
+
+    def close(self) -> None:
+        """Store all that waits, then end the thread."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        going_on = True
+        while going_on:
+            group: list[_Pending] = []
+            going_on = self._gather(group)
+            try:
+                self._settle(group)
+            except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
+                _log.exception("%d files were not stored", len(group))
+                _fail(group, error)
+
+    def _gather(self, group: list[_Pending]) -> bool:
+        """Wait for the first, take what else is there; False at the end."""
+        try:
+            while len(group) < MAX_GROUP:
+                pending = self._queue.get(block=not group)
+                if pending is None:
+                    return False
+                group.append(pending)
+        except Empty:
+            pass
+        return True
+
+    def _settle(self, group: Sequence[_Pending]) -> None:
+        """Store a group and answer everybody in it."""
+        try:
+            self._commit(group)
+        except UncertainError as error:  # the next start decides, by the rows, on the bytes
+            _fail(group, error)
+        except OSError as error:
+            if len(group) > 1 and error.errno != errno.EBUSY:
+                for pending in group:  # one file's trouble is not another's
+                    self._settle([pending])
+            else:
+                _discard(group)
+                _fail(group, error)
+        else:
+            self._answer(group)
+
+    def _commit(self, group: Sequence[_Pending]) -> None:
+        """Give every file of the group its row. Raises OSError, then nothing is stored."""
+        known: Mapping[tuple[str, int], StoredFile] = {}
+        for _ in range(_ATTEMPTS):
+            self._assign(group, known)
+            fresh = [pending for pending in group if not pending.duplicate]
+            for pending in fresh:
+                pending.path = self._folder.name(pending.path, pending.row.file_id)
+            if not fresh:
+                return
+            self._folder.sync()
+            try:
+                self._database.add([pending.row for pending in fresh])
+                return
+            except KeyTakenError:  # rare, so looked up only now
+                known = self._database.by_keys(p.key for p in group if p.key is not None)
+        raise OSError(errno.EBUSY, "others write the same files to the database")
+
+    def _assign(
+        self, group: Sequence[_Pending], known: Mapping[tuple[str, int], StoredFile]
+    ) -> None:
+        """The row of each file: that of its key when there is one already, else a new one."""
+        rows = dict(known)
+        now = datetime.now(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+        for pending in group:
+            key = pending.key
+            pending.duplicate = key in rows
+            if key is None:
+                pending.row = self._new_row(pending.event, now)
+            else:
+                if not pending.duplicate:
+                    rows[key] = self._new_row(pending.event, now)
+                pending.row = rows[key]
+
+    def _new_row(self, event: FileReceived, now: str) -> StoredFile:
+        return StoredFile(
+            file_id=self._new_id(),
+            name=event.name,
+            size=event.size,
+            sha256=event.sha256,
+            media_type=event.media_type,
+            stored_at=now,
+            idempotency_key=event.idempotency_key,
+            part=event.part,
+        )
+
+    def _answer(self, group: Sequence[_Pending]) -> None:
+        """The rows are committed: bring the bytes home and tell everybody."""
+        fresh = [pending.row for pending in group if not pending.duplicate]
+        for row in fresh:
+            self._folder.bring_home(row.file_id)
+        _discard([pending for pending in group if pending.duplicate])
+        self._stored(fresh)
+        for pending in group:
+            if pending.conflicts:
+                pending.kept.set_exception(
+                    FileProblem(
+                        KEY_REUSED,
+                        f"The idempotency key of {pending.event.name!r} was used before, for "
+                        "other content. Send it again with a new key.",
+                    )
+                )
+            else:
+                pending.kept.set_result(Kept(pending.row, pending.duplicate))
+
+
+def _discard(group: Sequence[_Pending]) -> None:
+    for pending in group:
+        with suppress(OSError):  # what stays in transit is removed at the next start
+            os.unlink(pending.path)
+
+
+def _fail(group: Sequence[_Pending], error: Exception) -> None:
+    """Give the error to everybody who has no answer yet."""
+    for pending in group:
+        if pending.kept.done():
+            continue
+        what = repr(pending.event.name)
+        pending.kept.set_exception(
+            storage_problem(error, what)
+            if isinstance(error, OSError)
+            else FileProblem(
+                INTERNAL, f"{what} was not stored; the receiver's log says why. Send it again."
+            )
+        )

@@ -1,0 +1,44 @@
+"""A reading: everything the instruments show of a station at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from dropline.events import Event
+from dropline.meter import Figures, LittlesLaw
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Event):
+    """A station's state and its figures over a window that ends now.
+
+    `t` is in monotonic seconds. `waiting` includes jobs in back-off. `finished` and `cancelled`
+    count since the start; `failed` is how many failed jobs wait for a decision now. `oldest` is
+    the age in seconds of the oldest job present. `bytes_rate` is bytes a second over the window.
+    `eta` is seconds until all that is here is sent at the window's pace. `window` is the seconds
+    that the figures really cover. Percentiles are of the response time in seconds. None stands
+    for what is not known.
+    """
+
+    type: ClassVar[str] = "dropline.station.measured"
+    station: str
+    t: float
+    paused: bool
+    wanted: int
+    running: int
+    busy: int
+    waiting: int
+    in_system: int
+    finished: int
+    failed: int
+    cancelled: int
+    oldest: float | None
+    bytes_rate: float | None
+    eta: float | None
+    window: float
+    figures: Figures
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    little: LittlesLaw

@@ -1,0 +1,111 @@
+"""Read a station's instruments at a fixed pace, so that who displays them waits on no lock."""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from dropline.meter import Meter, Window
+from dropline.station.reading import Reading
+from dropline.station.station import Counts, Station
+
+#: Seconds between readings.
+PERIOD = 0.1
+#: The widest window that figures are kept for, in seconds.
+MAX_WINDOW = 3600.0
+
+
+class Sampler:
+    """A thread that hands a `Reading` of the station to `post` every `PERIOD` seconds."""
+
+    def __init__(
+        self,
+        station: Station[Any, Any],
+        meter: Meter,
+        post: Callable[[Reading], None],
+        *,
+        window: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`window`: the seconds that figures are taken over; may be set while it runs."""
+        self.window = window
+        self._station = station
+        self._meter = meter
+        self._post = post
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._bytes: deque[tuple[float, int]] = deque()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, name=f"{station.name} sampler", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def read(self, seconds: float) -> Reading:
+        """The instruments now, over the last `seconds`."""
+        with self._lock:
+            counts = self._station.counts()
+            now = self._clock()
+            window = self._meter.window(seconds, now)
+            bytes_rate = self._bytes_rate(now, seconds, counts.bytes_done)
+        return Reading(
+            station=self._station.name,
+            t=now,
+            paused=counts.paused,
+            wanted=counts.wanted,
+            running=counts.running,
+            busy=counts.busy,
+            waiting=counts.waiting,
+            in_system=counts.waiting + counts.busy,
+            finished=counts.finished,
+            failed=counts.failed,
+            cancelled=counts.cancelled,
+            oldest=window.state.oldest_age,
+            bytes_rate=bytes_rate,
+            eta=_eta(counts, window, bytes_rate),
+            window=window.figures.end - window.figures.start,
+            figures=window.figures,
+            p50=window.response.quantile(0.50),
+            p95=window.response.quantile(0.95),
+            p99=window.response.quantile(0.99),
+            little=window.littles_law,
+        )
+
+    def _run(self) -> None:
+        while not self._stop.wait(PERIOD):
+            reading = self.read(self.window)
+            self._post(reading)
+
+    def _bytes_rate(self, now: float, seconds: float, total: int) -> float | None:
+        samples = self._bytes
+        while samples and samples[0][0] < now - MAX_WINDOW:
+            samples.popleft()
+        samples.append((now, total))
+        first = max(0, bisect_right(samples, now - seconds, key=lambda sample: sample[0]) - 1)
+        since, before = samples[first]
+        return (total - before) / (now - since) if now > since else None
+
+
+def _eta(counts: Counts, window: Window, bytes_rate: float | None) -> float | None:
+    """Seconds until the line is empty: the slower of its items and its bytes decides."""
+    items = counts.waiting + counts.busy
+    throughput = window.figures.throughput
+    if not items:
+        return 0.0
+    if counts.paused or not throughput:
+        return counts.bytes_left / bytes_rate if bytes_rate and not counts.paused else None
+    by_bytes = counts.bytes_left / bytes_rate if bytes_rate else 0.0
+    return max(items / throughput, by_bytes)

@@ -1,0 +1,101 @@
+"""What a station works on and with: jobs, attempts at them, and workers.
+
+A *job* is one item in the line. An *attempt* is one try of one worker to serve it. An attempt ends
+by returning a result, or by raising: `TransientError` (the job waits and is tried again),
+`PermanentError` (it fails for good), `Aborted` (somebody asked the attempt to stop).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+ItemT_contra = TypeVar("ItemT_contra", contravariant=True)
+ResultT_co = TypeVar("ResultT_co", covariant=True)
+ResultT_contra = TypeVar("ResultT_contra", contravariant=True)
+
+
+class TransientError(Exception):
+    """An attempt failed for a reason that may pass. The text is a sentence for the user.
+
+    `retry_after`: the seconds that the other side asked us to wait, if it did.
+    """
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class PermanentError(Exception):
+    """The job cannot succeed as it is. The text is a sentence with the remedy."""
+
+
+class Aborted(Exception):
+    """The attempt stopped because it was told to."""
+
+
+@dataclass(slots=True, eq=False)
+class Job(Generic[ItemT]):
+    """One item in the line. `size` in bytes; `attempts` so far; `arrived` in monotonic seconds."""
+
+    id: int
+    item: ItemT
+    size: int
+    attempts: int = 0
+    arrived: float = 0.0
+
+
+class Attempt:
+    """One try at a job: a way to stop it, and where it reports its progress."""
+
+    def __init__(self, report: Callable[[int], None]) -> None:
+        self._report = report
+        self._lock = threading.Lock()
+        self._aborted = False
+        self._stop: Callable[[], None] | None = None
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the attempt was told to stop."""
+        return self._aborted
+
+    def check(self) -> None:
+        """Raise `Aborted` if the attempt was told to stop."""
+        if self._aborted:
+            raise Aborted
+
+    def on_abort(self, stop: Callable[[], None]) -> None:
+        """Call `stop` (from another thread) when the attempt is told to stop; now if it was."""
+        with self._lock:
+            self._stop = stop
+            aborted = self._aborted
+        if aborted:
+            stop()
+
+    def abort(self) -> None:
+        """Tell the attempt to stop. Safe from any thread, and twice."""
+        with self._lock:
+            self._aborted = True
+            stop = self._stop
+        if stop is not None:
+            stop()
+
+    def progressed(self, size: int) -> None:
+        """Report `size` more bytes of the job done."""
+        self._report(size)
+
+
+class Worker(Protocol[ItemT_contra, ResultT_co]):
+    """What one thread of a station does with a job. Each thread has a worker of its own."""
+
+    def serve(self, item: ItemT_contra, attempt: Attempt) -> ResultT_co:
+        """Do the work; see the module for how an attempt ends."""
+        ...
+
+    def close(self) -> None:
+        """Give back what the worker holds (connections)."""
+        ...

@@ -1,0 +1,95 @@
+"""Read a file once: hash it, count it, and never let a changed file pass for a whole one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from types import TracebackType
+from typing import Self
+
+from dropline.station import PermanentError, TransientError
+from dropline.targets.target import Upload
+
+#: A file that was written to this many seconds ago may be written to again without a new
+#: modification time: file systems take it from a clock that ticks every few milliseconds.
+TICK = 0.02
+
+
+class Source:
+    """An open source file: `read` hands out exactly the bytes that it held when it was opened.
+
+    The size and time that the file has now replace those of the walk in the `Upload`, so that the
+    idempotency key is of what is sent. Use as a context manager.
+    """
+
+    def __init__(self, upload: Upload) -> None:
+        """Open the file. Raises `PermanentError` with a sentence if it cannot be read."""
+        self._upload = upload
+        #: The SHA-256 of what was read so far.
+        self.hash = hashlib.sha256()
+        # O_NONBLOCK: a named pipe put in the file's place must not hold the worker.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        try:
+            self._file = os.fdopen(os.open(upload.source, flags), "rb", buffering=0)
+        except OSError as error:
+            raise PermanentError(_why(upload, error)) from error
+        status = self._status()
+        if not stat.S_ISREG(status.st_mode):
+            self._file.close()
+            raise PermanentError(f"“{upload.path}” is no longer a file: drop it again.")
+        age = time.time() - status.st_mtime
+        if 0.0 <= age < TICK:
+            time.sleep(TICK - age)
+            status = self._status()
+        self._seen = (status.st_size, status.st_mtime_ns)
+        upload.size, upload.mtime_ns = self._seen
+        self._left = status.st_size
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes, none at the end.
+
+        Raises `TransientError` when the file turns out to have changed since it was opened, at
+        the latest with its last byte: what was sent so far must then not be completed.
+        """
+        try:
+            data = self._file.read(min(size, self._left))
+        except OSError as error:
+            raise PermanentError(_why(self._upload, error)) from error
+        self._left -= len(data)
+        self.hash.update(data)
+        if (self._left == 0 or not data) and not self._unchanged():
+            raise TransientError(
+                f"“{self._upload.path}” changed while it was read: "
+                "it is sent again whole once it rests."
+            )
+        return data
+
+    def _status(self) -> os.stat_result:
+        return os.fstat(self._file.fileno())
+
+    def _unchanged(self) -> bool:
+        status = self._status()
+        return self._left == 0 and (status.st_size, status.st_mtime_ns) == self._seen
+
+
+def _why(upload: Upload, error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return f"“{upload.path}” may not be read: give yourself permission to, then retry."
+    if isinstance(error, FileNotFoundError):
+        return f"“{upload.path}” is not there any more: put it back, then retry."
+    return (
+        f"“{upload.path}” cannot be read ({error.strerror or error}): check its disk, then retry."
+    )

@@ -1,0 +1,65 @@
+"""What a target takes, what it answers, and what it must offer."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Protocol
+
+from dropline.station import Worker
+
+
+@dataclass(slots=True, eq=False)
+class Upload:
+    """A file to send: read from `source`, shown as `path`, stored under `name`.
+
+    `name` uses "/" and may hold surrogate escapes; an empty folder's ends in "/". `size` in bytes
+    and `mtime_ns` are as last seen. `content` is the digest that told this content apart from an
+    older one of the same path, size and time, when the target knew that one.
+    """
+
+    path: str
+    source: str
+    name: str
+    size: int
+    mtime_ns: int
+    content: str = ""
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether this stands for an empty folder."""
+        return self.name.endswith("/")
+
+    @property
+    def wire_name(self) -> str:
+        r"""The name as text that UTF-8 can carry; a byte that is not UTF-8 becomes `\xNN`."""
+        return self.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+    def key(self, installation: str, target: str) -> str:
+        """The idempotency key: the same file, unchanged, to the same target is the same upload."""
+        parts = (installation, target, self.path, str(self.size), str(self.mtime_ns), self.content)
+        data = "\0".join(parts).encode("utf-8", "surrogateescape")
+        return hashlib.sha256(data).hexdigest()[:40]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a target answered for a file that it verifiably holds."""
+
+    file_id: str
+    size: int
+    sha256: str
+    duplicate: bool
+
+
+class Target(Protocol):
+    """A place to send files to."""
+
+    @property
+    def url(self) -> str:
+        """Where it is, for people to read; holds no secret."""
+        ...
+
+    def connect(self) -> Worker[Upload, Receipt]:
+        """A sender for one worker thread. Touches no network yet and does not fail."""
+        ...

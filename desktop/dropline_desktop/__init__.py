@@ -1,0 +1,1 @@
+"""The Dropline window: drop files in, watch the line, tune it."""

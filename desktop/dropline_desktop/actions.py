@@ -1,0 +1,134 @@
+"""The commands of the window as data: menus and shortcuts are made from this table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from PySide6.QtCore import QCoreApplication
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QWidget
+
+from dropline_desktop.icons import icon
+from dropline_desktop.theme import Theme
+
+translate = QCoreApplication.translate
+
+
+class Menu(Enum):
+    """The menus, in order."""
+
+    FILE = auto()
+    TRANSFERS = auto()
+    VIEW = auto()
+    HELP = auto()
+
+    @property
+    def title(self) -> str:
+        """What stands in the menu bar."""
+        return {
+            Menu.FILE: translate("Command", "&File"),
+            Menu.TRANSFERS: translate("Command", "&Transfers"),
+            Menu.VIEW: translate("Command", "&View"),
+            Menu.HELP: translate("Command", "&Help"),
+        }[self]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One thing that the user can do."""
+
+    name: str
+    menu: Menu
+    text: str
+    tip: str = ""
+    key: str = ""
+    picture: str = ""
+    #: Begins a new group in its menu.
+    apart: bool = False
+    #: Can be on or off; `run` is then called with that.
+    checkable: bool = False
+
+    def make(self, theme: Theme, parent: QWidget, run: Callable[..., object]) -> QAction:
+        """The action; its tooltip says the shortcut too."""
+        action = QAction(self.text, parent)
+        action.setObjectName(self.name)
+        if self.picture:
+            action.setIcon(icon(self.picture, theme))
+        tip = self.tip or self.text.replace("&", "")
+        if self.key:
+            sequence = QKeySequence(self.key)
+            action.setShortcut(sequence)
+            tip += f" ({sequence.toString(QKeySequence.SequenceFormat.NativeText)})"
+        action.setToolTip(tip)
+        if self.checkable:
+            action.setCheckable(True)
+            action.toggled.connect(run)
+        else:
+            action.triggered.connect(lambda: run())
+        return action
+
+
+def commands() -> tuple[Command, ...]:
+    """All of them, in the order of the menus."""
+    return (
+        Command(
+            "addFiles",
+            Menu.FILE,
+            translate("Command", "Add &files…"),
+            translate("Command", "Choose files to send"),
+            "Ctrl+O",
+            "add-files",
+        ),
+        Command(
+            "addFolder",
+            Menu.FILE,
+            translate("Command", "Add f&older…"),
+            translate("Command", "Choose a folder to send with all that is in it"),
+            "Ctrl+Shift+O",
+            "add-folder",
+        ),
+        Command(
+            "paste",
+            Menu.FILE,
+            translate("Command", "&Paste"),
+            translate("Command", "Send the files, or the paths as text, that you copied"),
+            "Ctrl+V",
+            "paste",
+        ),
+        Command("quit", Menu.FILE, translate("Command", "&Quit"), key="Ctrl+Q", apart=True),
+        Command(
+            "retryFailed",
+            Menu.TRANSFERS,
+            translate("Command", "&Retry failed"),
+            translate("Command", "Send every failed file again"),
+            "Ctrl+R",
+            "retry",
+        ),
+        Command(
+            "cancelAll",
+            Menu.TRANSFERS,
+            translate("Command", "&Cancel all"),
+            translate("Command", "Take every file that is not sent yet out of the line"),
+            "Ctrl+Shift+Del",
+            "cancel",
+        ),
+        Command(
+            "stopScan",
+            Menu.TRANSFERS,
+            translate("Command", "&Stop scanning"),
+            translate("Command", "Find no more files; those already found stay in the line"),
+            picture="stop",
+        ),
+        Command(
+            "record",
+            Menu.TRANSFERS,
+            translate("Command", "Record the &log"),
+            translate("Command", "Write down each arrival, start and end for dropline measure"),
+            "Ctrl+L",
+            apart=True,
+            checkable=True,
+        ),
+        Command("about", Menu.HELP, translate("Command", "&About Dropline"), picture="help"),
+    )

@@ -1,0 +1,191 @@
+"""The application: makes every object once, connects them, and ends them in order."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import sys
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from PySide6.QtCore import QLocale, QObject, Signal
+from PySide6.QtWidgets import QApplication
+
+from dropline.home import Home
+from dropline_desktop.bus import QtBus
+from dropline_desktop.engine import Engine
+from dropline_desktop.errors import ErrorReporter
+from dropline_desktop.icons import application_icon
+from dropline_desktop.interpreter import Interpreter
+from dropline_desktop.settings import Settings
+from dropline_desktop.signals import StopSignals
+from dropline_desktop.theme import Mode, Theme
+from dropline_desktop.tray import Tray
+from dropline_desktop.window import MainWindow
+
+#: The embedded receiver's port.
+PORT = 8765
+
+
+class Application(QObject):
+    """The object graph. Its methods are for the GUI thread unless they say otherwise."""
+
+    #: Everything is closed; nothing of it runs any more.
+    finished = Signal()
+    _engine_failed = Signal(str)
+    _engine_closed = Signal()
+    _show_asked = Signal()
+
+    def __init__(self, qt: QApplication, home: Home, *, port: int = PORT) -> None:
+        """Make everything; nothing runs yet. The receiver takes the next free port after `port`."""
+        super().__init__()
+        self._closing: threading.Thread | None = None
+        self.home = home
+        self.errors = ErrorReporter(self)
+        self.errors.install()
+        self.settings = Settings(home.root)
+        self.theme = Theme(qt, _mode(self.settings.theme), self)
+        self.bus = QtBus(parent=self)
+        self.window = MainWindow(self.settings, self.theme)
+        self.tray = Tray(self.window)
+        self.signals = StopSignals(self)
+        self.interpreter = Interpreter()
+        self.engine = Engine(
+            home,
+            self.bus,
+            workers=self.settings.workers,
+            failed=self._engine_failed.emit,
+            shown=self._show_asked.emit,
+            port=port,
+        )
+        self._connect()
+
+    def start(self, paths: Sequence[str] = ()) -> None:
+        """Show the window, and start to receive and to send."""
+        self.window.show()
+        self.engine.do(lambda line: line.measure_over(self.settings.figures_window))
+        if paths:
+            self.drop(paths)
+        self.engine.start()
+
+    def drop(self, paths: Sequence[str]) -> None:
+        """Take paths in. Safe from any thread; files in temporary folders are held on return."""
+        self.engine.drop(paths)
+
+    def status(self) -> dict[str, Any]:
+        """What `dropline status` says. For any thread but the GUI's."""
+        return self.engine.status()
+
+    def shutdown(self) -> None:
+        """End everything, in this order, while the event loop goes on; then `finished`.
+
+        1. The window and the tray icon go, so that nothing new is asked for.
+        2. In a thread: other programs are answered no more, uploads stop, the receiver stops.
+        3. The bus delivers what they still had to say and stops.
+        4. The interpreter, signals and unexpected errors are as Python has them again.
+        """
+        if self._closing is not None:
+            return
+        self._closing = threading.Thread(target=self._close_engine, name="engine close")
+        self.window.close()
+        self.tray.hide()
+        self._closing.start()
+
+    def _close_engine(self) -> None:
+        try:
+            self.engine.close()
+        finally:
+            self._engine_closed.emit()
+
+    def _finish(self) -> None:
+        assert self._closing is not None
+        self._closing.join()
+        self.bus.close()
+        self.interpreter.close()
+        self.signals.close()
+        self.errors.uninstall()
+        self.finished.emit()
+
+    def _connect(self) -> None:
+        window, tray, engine = self.window, self.tray, self.engine
+        window.listen(self.bus)
+        tray.listen(self.bus)
+        self.interpreter.listen(self.bus)
+        window.dropped.connect(self._take_in)
+        window.stopScanAsked.connect(lambda: engine.do(lambda line: line.cancel_scan()))
+        window.cancelAsked.connect(lambda jobs: engine.do(lambda line: line.cancel(jobs)))
+        window.retryAsked.connect(lambda jobs: engine.do(lambda line: line.retry(jobs)))
+        window.workersWanted.connect(self._resize)
+        window.windowChosen.connect(self._measure_over)
+        window.recordWanted.connect(self._record)
+        window.closed.connect(self.shutdown)
+        for part in (window, tray):
+            part.pauseWanted.connect(self._pause)
+        tray.quitWanted.connect(self.shutdown)
+        self.signals.received.connect(self.shutdown)
+        self.errors.reported.connect(window.show_notice)
+        self._engine_failed.connect(window.show_notice)
+        self._engine_closed.connect(self._finish)
+        self._show_asked.connect(window.bring_to_front)
+
+    def _take_in(self, paths: list[str]) -> None:
+        if self.engine.failure:
+            self.window.show_notice(self.engine.failure)
+        else:
+            self.engine.do(lambda line: line.drop(paths))
+
+    def _resize(self, workers: int) -> None:
+        self.settings.workers = workers
+        self.engine.do(lambda line: line.resize(workers))
+
+    def _pause(self, paused: bool) -> None:
+        self.engine.do(lambda line: line.pause() if paused else line.resume())
+
+    def _record(self, on: bool) -> None:
+        name = f"line-{datetime.now().astimezone():%Y%m%d-%H%M%S}.jsonl"
+        path = self.home.logs / name if on else None
+        self.engine.do(lambda line: line.record(path))
+
+    def _measure_over(self, seconds: float) -> None:
+        self.settings.figures_window = seconds
+        self.engine.do(lambda line: line.measure_over(seconds))
+
+
+def make_qt(arguments: Sequence[str] = ("dropline",)) -> QApplication:
+    """The QApplication, named and in the user's locale."""
+    qt = QApplication(list(arguments))
+    qt.setApplicationName("dropline")
+    qt.setApplicationDisplayName("Dropline")
+    qt.setDesktopFileName("dropline")
+    qt.setWindowIcon(application_icon())
+    qt.setQuitOnLastWindowClosed(False)  # the uploads end first
+    QLocale.setDefault(QLocale.system())
+    return qt
+
+
+def run(paths: Sequence[str] = ()) -> int:
+    """Open the window, take `paths` in, and return the exit status when all is closed."""
+    home = Home.default()
+    log_to(home)
+    qt = make_qt(sys.argv[:1])
+    app = Application(qt, home)
+    app.finished.connect(qt.quit)
+    app.start(paths)
+    return qt.exec()
+
+
+def log_to(home: Home) -> None:
+    """Write the program's own log beside the recorded ones, 2 MB at most."""
+    home.logs.mkdir(parents=True, exist_ok=True)
+    handler = logging.handlers.RotatingFileHandler(
+        home.logs / "dropline.log", maxBytes=1_000_000, backupCount=1, encoding="utf-8", delay=True
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("dropline.receiver.access").setLevel(logging.WARNING)  # a line a file
+
+
+def _mode(name: str) -> Mode:
+    return Mode(name) if name in set(Mode) else Mode.SYSTEM

@@ -1,0 +1,6 @@
+"""The live charts."""
+
+from dropline_desktop.charts.marks import MarkKind
+from dropline_desktop.charts.panel import Charts
+
+__all__ = ["Charts", "MarkKind"]

@@ -1,0 +1,360 @@
+"""The live charts: five strips on one time axis, drawn by a clock and never by what arrives.
+
+Words used here. The *history* holds the readings. The *origin* is the time at x = 0. While the
+charts *follow*, the origin is now and the view is the last *span* of seconds; a pan or a zoom ends
+that, and the origin stays. *Frozen* charts hold still, while the history goes on.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
+from PySide6.QtWidgets import QFileDialog, QFrame, QToolButton, QVBoxLayout, QWidget
+
+from dropline.station.reading import Reading
+from dropline_desktop import format
+from dropline_desktop.charts.contents import COLUMNS
+from dropline_desktop.charts.export import Writer, write_picture, write_table
+from dropline_desktop.charts.goal import Goal
+from dropline_desktop.charts.history import History
+from dropline_desktop.charts.marks import Mark, MarkKind
+from dropline_desktop.charts.stack import Stack
+from dropline_desktop.charts.toolbar import Toolbar
+from dropline_desktop.quantities import P95
+from dropline_desktop.theme import Size, Theme
+
+_PERIOD_MS = 80
+_SLOWEST = 1.0  # seconds between drawings, however slowly the curves move
+_VALUES_EVERY = 0.25  # seconds; figures that change faster can't be read
+_MOST_POINTS = 2000  # of a curve
+_MOST_MARKS = 1000
+_FIRST_GOAL = 1.0  # seconds, when nothing is known yet
+
+
+class Charts(QFrame):
+    """Give it readings and marks; it draws them. All methods are for the GUI thread."""
+
+    windowChanged = Signal(float)  # seconds that figures are to be taken over
+    goalChanged = Signal(object)  # seconds, or None: no goal
+    exported = Signal(str)  # the path of the file written
+    exportFailed = Signal(str)  # a sentence
+
+    def __init__(
+        self,
+        theme: Theme,
+        parent: QWidget | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock` gives the time now on the readings' scale."""
+        super().__init__(parent)
+        self._theme = theme
+        self._now = clock
+        self._history = History(len(COLUMNS))
+        self._marks: deque[Mark] = deque(maxlen=_MOST_MARKS)
+        self._following = True
+        self._frozen = False
+        self._span = 60.0
+        self._origin = clock()
+        self._drawn = self._told = -math.inf
+        self._pointed: float | None = None
+        self._due = True
+        self._clock = QTimer(self)
+        self._clock.setInterval(_PERIOD_MS)
+        self._clock.timeout.connect(self._tick)
+        self._once = QTimer(self)  # draws while the clock stands still
+        self._once.setSingleShot(True)
+        self._once.timeout.connect(self.draw)
+        self._writer = Writer(self)
+        self._toolbar = Toolbar()
+        self._stack = Stack(theme)
+        self._decades_button, self._goal_button = self._new_response_tools()
+        self._goal = Goal(theme, self._stack.named("chartResponse"))
+        self._lay_out()
+        self._connect()
+        self._dress()
+        self.set_window(10.0)
+        self.follow()
+
+    # --- what the window tells the charts -------------------------------------------------------
+
+    def add_reading(self, reading: Reading) -> None:
+        """Keep a reading. Takes microseconds; it is drawn when the clock ticks."""
+        self._history.append(reading.t, [quantity.value(reading) for quantity in COLUMNS])
+
+    def add_mark(self, t: float, kind: MarkKind, text: str) -> None:
+        """Mark time `t` on all charts; `text` is a word or two ("c 2→8")."""
+        self._marks.append(Mark(t, kind, text))
+        self._soon()
+
+    def set_window(self, seconds: float) -> None:
+        """Show that figures are now taken over this long."""
+        box = self._toolbar.window_box
+        index = box.findData(seconds)
+        if index < 0:
+            box.addItem(format.duration(seconds), seconds)
+            index = box.count() - 1
+        box.setCurrentIndex(index)
+
+    def set_goal(self, seconds: float | None) -> None:
+        """Draw the goal for response times, or none."""
+        self._goal.seconds = seconds
+        self._goal_button.setChecked(seconds is not None)
+        self._soon()
+
+    # --- how they are looked at -----------------------------------------------------------------
+
+    @property
+    def following(self) -> bool:
+        """Whether the view moves with time."""
+        return self._following and not self._frozen
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the charts hold still."""
+        return self._frozen
+
+    @property
+    def ticking(self) -> bool:
+        """Whether the clock runs that draws: not while hidden or frozen."""
+        return self._clock.isActive()
+
+    def follow(self, span: float | None = None) -> None:
+        """Show the last `span` seconds (as many as before with None) and move with time."""
+        self._span = span or self._span
+        self._following = True
+        self._frozen = False
+        self._stack.view = (-self._span, 0.0)
+        self._state_changed()
+
+    def set_frozen(self, frozen: bool) -> None:
+        """Hold still, or go on."""
+        self._frozen = frozen
+        self._state_changed()
+
+    def look_at(self, start: float, end: float) -> None:
+        """Show the time from `start` to `end` and follow no longer."""
+        self._stop_following()
+        self._stack.view = (start - self._origin, end - self._origin)
+
+    @property
+    def view(self) -> tuple[float, float]:
+        """The times at the left and right end of the charts."""
+        start, end = self._stack.view
+        return self._origin + start, self._origin + end
+
+    def draw(self) -> None:
+        """Draw what there is now."""
+        now = self._now()
+        if self.following:
+            self._origin = now
+        start, end = self.view
+        # A run of readings is two points, so there is about one to a pixel.
+        runs = max(2, min(round(1.25 * self._stack.pixels), _MOST_POINTS // 2))
+        times, values = self._history.envelope(start, end, runs)
+        marks = [(mark.t - self._origin, mark) for mark in self._marks if start <= mark.t <= end]
+        self._stack.draw(times - self._origin, values, marks)
+        self._drawn = now
+        self._due = False
+        if now - self._told >= _VALUES_EVERY or not self.ticking:
+            self._told = now
+            self._tell()
+
+    # --- files ----------------------------------------------------------------------------------
+
+    def export_picture(self, path: Path) -> None:
+        """Save the charts as they look, with times of day; `exported` or `exportFailed` follows."""
+        self._stack.label_times(self._wall(self._origin))
+        image = self._stack.grab().toImage()
+        self._label_times()
+        self._writer.write(path, lambda partial: write_picture(partial, image))
+
+    def export_table(self, path: Path) -> None:
+        """Save the readings in view as CSV; `exported` or `exportFailed` follows."""
+        rows = self._history.between(*self.view)
+        times, values = self._history.times[rows].copy(), self._history.values[:, rows].copy()
+        names = [quantity.key for quantity in COLUMNS]
+        wall = self._wall(0.0)
+        self._writer.write(path, lambda partial: write_table(partial, names, wall, times, values))
+
+    def wait_for_files(self) -> None:
+        """Return when all that was asked for is written."""
+        self._writer.wait()
+
+    # --- Qt -------------------------------------------------------------------------------------
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Draw from now on."""
+        super().showEvent(event)
+        self._start_or_stop()
+        self._soon()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Draw no more."""
+        super().hideEvent(event)
+        self._start_or_stop()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Arrows pan, + and - zoom, F or Home follows, Space freezes."""
+        start, end = self.view
+        step = (end - start) / 8
+        key = event.key()
+        if key == Qt.Key.Key_Left:
+            self.look_at(start - step, end - step)
+        elif key == Qt.Key.Key_Right:
+            self.look_at(start + step, end + step)
+        elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
+            self.look_at(start + step, end - step)
+        elif key == Qt.Key.Key_Minus:
+            self.look_at(start - step, end + step)
+        elif key in (Qt.Key.Key_F, Qt.Key.Key_Home):
+            self.follow()
+        elif key == Qt.Key.Key_Space:
+            self.set_frozen(not self._frozen)
+        else:
+            super().keyPressEvent(event)
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _new_response_tools(self) -> tuple[QToolButton, QToolButton]:
+        decades = _small_button(
+            self.tr("log"), self.tr("Logarithmic scale: short and long times side by side.")
+        )
+        goal = _small_button(
+            self.tr("goal"), self.tr("A line for the response time you want. Drag it.")
+        )
+        strip = self._stack.named("chartResponse")
+        strip.add_tool(decades)
+        strip.add_tool(goal)
+        decades.toggled.connect(lambda on: setattr(strip, "decades", on))
+        goal.clicked.connect(self._goal_clicked)
+        return decades, goal
+
+    def _lay_out(self) -> None:
+        self.setProperty("card", True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName(self.tr("Live charts"))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(1, 1, 1, 1)
+        column.setSpacing(0)
+        column.addWidget(self._toolbar)
+        column.addWidget(self._stack, 1)
+
+    def _connect(self) -> None:
+        bar = self._toolbar
+        bar.windowChosen.connect(self.windowChanged)
+        bar.spanChosen.connect(self.follow)
+        bar.followAsked.connect(self.follow)
+        bar.freezeAsked.connect(self.set_frozen)
+        bar.pictureAsked.connect(lambda: self._ask_for_file("png", self.export_picture))
+        bar.tableAsked.connect(lambda: self._ask_for_file("csv", self.export_table))
+        self._stack.pointed.connect(self._point)
+        self._stack.moved.connect(self._stop_following)
+        self._stack.changed.connect(self._soon)
+        self._goal.changed.connect(self.goalChanged.emit)
+        self._writer.written.connect(self.exported)
+        self._writer.failed.connect(self.exportFailed)
+        self._theme.changed.connect(self._dress)
+
+    def _dress(self) -> None:
+        for button in (self._decades_button, self._goal_button):
+            button.setFont(self._theme.font(Size.CAPTION))
+
+    def _tick(self) -> None:
+        start, end = self._stack.view
+        pixel = (end - start) / self._stack.pixels  # in seconds: sooner, nothing would move
+        if self._due or self._now() - self._drawn >= min(pixel, _SLOWEST):
+            self.draw()
+
+    def _soon(self) -> None:
+        """Draw at the next tick; or where the clock stands still, after this event."""
+        self._due = True
+        if self.isVisible() and not self.ticking:
+            self._once.start()
+
+    def _start_or_stop(self) -> None:
+        if self.isVisible() and not self._frozen:
+            self._clock.start()
+        else:
+            self._clock.stop()
+        if not self.isVisible():
+            self._once.stop()
+
+    def _state_changed(self) -> None:
+        self._toolbar.show_state(span=self._span, following=self._following, frozen=self._frozen)
+        self._start_or_stop()
+        self._label_times()
+        self._told = -math.inf
+        self._soon()
+
+    def _stop_following(self) -> None:
+        if self._following:
+            self._following = False
+            self._state_changed()
+
+    def _label_times(self) -> None:
+        self._stack.label_times(None if self.following else self._wall(self._origin))
+
+    def _point(self, x: float | None) -> None:
+        self._pointed = x
+        self._tell()
+
+    def _tell(self) -> None:
+        """Fill the legends: with the values under the mouse, else with those of now."""
+        at = self._now() if not self._frozen else self._origin
+        if self._pointed is not None:
+            at = self._origin + self._pointed
+        values = self._history.at(at)
+        if values is None:
+            values = np.full(len(COLUMNS), np.nan)
+        self._stack.show_values(self._moment_text(at), values)
+
+    def _moment_text(self, at: float) -> str:
+        if self._pointed is not None:
+            ago = format.duration(max(0.0, round(self._now() - at)))
+            return self.tr("{time}, {ago} ago").format(time=format.clock(self._wall(at)), ago=ago)
+        if self._frozen:
+            return self.tr("frozen at {}").format(format.clock(self._wall(at)))
+        return self.tr("live")
+
+    def _wall(self, t: float) -> datetime:
+        """The local time of day at `t`."""
+        return datetime.now().astimezone() - timedelta(seconds=self._now() - t)
+
+    def _goal_clicked(self, on: bool) -> None:
+        seconds = None
+        if on:
+            latest = self._history.at(self._now())
+            p95 = np.nan if latest is None else latest[COLUMNS.index(P95)]
+            seconds = _FIRST_GOAL if np.isnan(p95) else float(p95)
+        self.set_goal(seconds)
+        self.goalChanged.emit(seconds)
+
+    def _ask_for_file(self, kind: str, save: Callable[[Path], None]) -> None:
+        dialog = QFileDialog(self, self.tr("Save the charts"))
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix(kind)
+        dialog.setNameFilter(f"*.{kind}")
+        dialog.selectFile(f"dropline-{datetime.now().astimezone():%Y%m%d-%H%M%S}.{kind}")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda chosen: save(Path(chosen)))
+        dialog.open()
+
+
+def _small_button(text: str, tip: str) -> QToolButton:
+    button = QToolButton()
+    button.setProperty("small", True)
+    button.setProperty("outlined", True)
+    button.setText(text)
+    button.setToolTip(tip)
+    button.setCheckable(True)
+    button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    return button

@@ -1,0 +1,118 @@
+"""The strips, one under the other on one time axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QFontMetricsF, QPalette
+from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
+
+from dropline_desktop.charts.axes import TimeAxis
+from dropline_desktop.charts.contents import CHARTS
+from dropline_desktop.charts.history import Floats
+from dropline_desktop.charts.marks import Mark
+from dropline_desktop.charts.strip import Strip
+from dropline_desktop.theme import Size, Space, Theme
+
+
+class Stack(QWidget):
+    """Draws what it is given, for times in seconds relative to an origin that the panel knows."""
+
+    pointed = Signal(object)  # the time under the mouse; None when it left
+    moved = Signal()  # the user panned or zoomed
+    changed = Signal()  # something else than the readings asks for a drawing
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        width = QFontMetricsF(theme.font(Size.CAPTION)).horizontalAdvance("88:88:88") * 1.6
+        self._axes = [TimeAxis(width) for _ in CHARTS]
+        self.strips = [
+            Strip(theme, chart, axis, bottom=chart is CHARTS[-1])
+            for chart, axis in zip(CHARTS, self._axes, strict=True)
+        ]
+        self._bottom = self.strips[-1]
+        self._moment = QLabel()
+        self._lay_out()
+        for strip in self.strips:
+            if strip is not self._bottom:
+                strip.plot.setXLink(self._bottom.plot)
+            strip.plot.pointed.connect(self._point)
+            strip.plot.getViewBox().sigRangeChangedManually.connect(self.moved)
+            strip.curvesChanged.connect(self.changed)
+            strip.dressed.connect(self.changed)
+        self._bottom.plot.sigXRangeChanged.connect(self.changed)
+        theme.changed.connect(self._dress)
+        self._dress()
+
+    def named(self, name: str) -> Strip:
+        """The strip of a chart, by its name."""
+        return next(strip for strip in self.strips if strip.chart.name == name)
+
+    @property
+    def pixels(self) -> int:
+        """The length of the time axis."""
+        return self._bottom.pixels
+
+    @property
+    def view(self) -> tuple[float, float]:
+        """The times at the left and the right end."""
+        start, end = self._bottom.plot.getViewBox().viewRange()[0]
+        return start, end
+
+    @view.setter
+    def view(self, ends: tuple[float, float]) -> None:
+        self._bottom.plot.setXRange(*ends, padding=0)
+
+    def draw(self, times: Floats, values: Floats, marks: Sequence[tuple[float, Mark]]) -> None:
+        """Draw the curves: `values` has a row for each of `COLUMNS`."""
+        for strip, rows in self._shared_out(values):
+            strip.draw(times, rows)
+            strip.marks.show_marks(marks)
+
+    def show_values(self, moment: str, values: Floats) -> None:
+        """Fill the legends with a value for each of `COLUMNS`, and say of which moment."""
+        self._moment.setText(moment)
+        for strip, rows in self._shared_out(values):
+            strip.show_values(rows)
+
+    def label_times(self, at_origin: datetime | None) -> None:
+        """Label times by the clock, given the time of day at the origin; with None by their age."""
+        for axis in self._axes:
+            axis.show_clock(at_origin)
+
+    def _shared_out(self, values: Floats) -> Iterator[tuple[Strip, Floats]]:
+        first = 0
+        for strip in self.strips:
+            last = first + len(strip.readouts)
+            yield strip, values[first:last]
+            first = last
+
+    def _point(self, x: float | None) -> None:
+        for strip in self.strips:
+            strip.cross.setVisible(x is not None)
+            if x is not None:
+                strip.cross.setValue(x)
+        self.pointed.emit(x)
+
+    def _lay_out(self) -> None:
+        self.setAutoFillBackground(True)
+        self.setBackgroundRole(QPalette.ColorRole.Base)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, Space.XS)
+        column.setSpacing(0)
+        for strip in self.strips:
+            rule = QFrame()
+            rule.setProperty("rule", True)
+            rule.setFixedHeight(1)
+            column.addWidget(rule)
+            column.addWidget(strip, strip.chart.height)
+        self._moment.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self._moment.setContentsMargins(0, 0, Space.S, 0)
+        self._bottom.add_footer(self._moment)
+
+    def _dress(self) -> None:
+        self._moment.setFont(self._theme.font(Size.CAPTION))
+        self._moment.setStyleSheet(f"color: {self._theme.colours.muted}")

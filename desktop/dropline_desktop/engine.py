@@ -1,0 +1,145 @@
+"""The parts that need no window: receiver, line and control server, started off the GUI thread.
+
+Starting takes half a second, most of it imports; meanwhile the window is there already, and what
+it asks of the line is kept until there is one.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dropline.bus import EventBus
+from dropline.events import (
+    Event,
+    FileStored,
+    HandlerFailed,
+    Message,
+    ReceiverStarted,
+    ReceiverStopped,
+)
+from dropline.home import Home
+
+if TYPE_CHECKING:
+    from dropline.control import ControlServer
+    from dropline.line import Line
+    from dropline.receiver import Receiver
+
+_log = logging.getLogger(__name__)
+
+#: What the window hears of the receiver; the rest is its own affair.
+FORWARDED: tuple[type[Event], ...] = (
+    ReceiverStarted,
+    ReceiverStopped,
+    FileStored,
+    HandlerFailed,
+)
+
+
+class Engine:
+    """Receives, sends and answers other programs, from `start` to `close`."""
+
+    def __init__(
+        self,
+        home: Home,
+        bus: EventBus,
+        *,
+        workers: int,
+        failed: Callable[[str], None],
+        shown: Callable[[], None],
+        port: int,
+    ) -> None:
+        """`failed` gets a sentence when the engine cannot start; `shown` is called when another
+        start of the program wants the window to show. Both are called in other threads."""
+        self._home = home
+        self._bus = bus
+        self._workers = workers
+        self._failed = failed
+        self._shown = shown
+        self._port = port
+        self._receiver: Receiver | None = None
+        self._line: Line | None = None
+        self._control: ControlServer | None = None
+        self._early: list[Callable[[Line], object]] = []
+        #: Why nothing can be sent, as a sentence; empty while all is well.
+        self.failure = ""
+        self._closing = False
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._start, name="engine start", daemon=True)
+
+    def start(self) -> None:
+        """Begin to start, and return at once."""
+        self._thread.start()
+
+    def do(self, command: Callable[[Line], object]) -> None:
+        """Ask something of the line: now, or as soon as there is one. Safe from any thread."""
+        with self._lock:
+            if self._closing:
+                return
+            if self._line is None:
+                self._early.append(command)
+                return
+            line = self._line
+        command(line)
+
+    def drop(self, paths: Sequence[str]) -> None:
+        """Take paths in; without any, only show the window. Safe from any thread."""
+        if paths:
+            self.do(lambda line: line.drop(paths))
+        self._shown()
+
+    def status(self) -> dict[str, Any]:
+        """What `dropline status` says; not for the GUI thread."""
+        from dropline.control import line_status
+
+        receiver, line = self._receiver, self._line
+        url = receiver.url if receiver is not None else None
+        return line_status(line, url) if line is not None else {"receiver": url, "stations": {}}
+
+    def close(self) -> None:
+        """Stop uploads, then the receiver. Takes up to 2 seconds: not for the GUI thread."""
+        with self._lock:
+            self._closing = True
+        if self._thread.ident is not None:
+            self._thread.join()
+        if self._control is not None:  # first nobody asks for more,
+            self._control.close()
+        if self._line is not None:  # then nothing is sent,
+            self._line.close()
+        if self._receiver is not None:  # then nothing comes in
+            self._receiver.stop()
+
+    def _start(self) -> None:
+        try:
+            self._start_all()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the user is told
+            _log.exception("the engine did not start")
+            self.failure = str(error) or repr(error)
+            self._failed(self.failure)
+
+    def _start_all(self) -> None:
+        from dropline.control import ControlServer
+        from dropline.line import Line
+        from dropline.receiver import Receiver
+        from dropline.targets import ReceiverTarget
+
+        receiver = self._receiver = Receiver(self._home.receiver_data, port=self._port)
+        for topic in FORWARDED:
+            receiver.bus.subscribe(topic, self._forward, batches=True)
+        receiver.start()
+        target = ReceiverTarget(receiver.url, installation=self._home.installation())
+        line = Line(target, self._bus, home=self._home, workers=self._workers)
+        line.start()
+        control = ControlServer(self._home, status=self.status, drop=self.drop)
+        control.start(receiver=receiver.url, target=target.url)
+        self._control = control
+        with self._lock:
+            self._line = line
+            for command in self._early:  # inside the lock: what is asked next comes after them
+                command(line)
+            self._early.clear()
+
+    def _forward(self, messages: list[Message]) -> None:
+        self._bus.post(*(message.data for message in messages))

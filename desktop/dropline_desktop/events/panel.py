@@ -1,0 +1,102 @@
+"""The event log: what happened, newest last, with a filter by kind and by text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from dropline.events import Message
+from dropline_desktop import format
+from dropline_desktop.events.model import EventModel
+from dropline_desktop.events.view import EventView
+from dropline_desktop.icons import icon
+from dropline_desktop.sentences import Kind
+from dropline_desktop.theme import Size, Space, Theme
+
+#: Milliseconds after the last key before the list is filtered.
+TYPING = 150
+
+
+class EventLog(QWidget):
+    """The log with its filters."""
+
+    def __init__(
+        self, theme: Theme, name_of: Callable[[int], str], parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName("eventLog")
+        self._theme = theme
+        self.model = EventModel(name_of, self)
+        self.list = EventView(self.model, theme, self)
+        self.kind = QComboBox()
+        self.search = QLineEdit()
+        self._forgotten = QLabel()
+        self._clear = QToolButton()
+        self._typing = QTimer(self)
+        self._set_up_filters()
+        self._lay_out()
+        theme.changed.connect(self._dress)
+        self._dress()
+
+    def take(self, messages: list[Message]) -> None:
+        """Take in a batch of events."""
+        self.model.take(messages)
+
+    def _set_up_filters(self) -> None:
+        self.kind.addItem(self.tr("All events"), None)
+        for kind in Kind:
+            if kind is not Kind.OTHER:
+                self.kind.addItem(kind.text, kind)
+        self.kind.setAccessibleName(self.tr("Kind of event"))
+        self.kind.currentIndexChanged.connect(self._look_for)
+        self.search.setPlaceholderText(self.tr("Search events"))
+        self.search.setAccessibleName(self.search.placeholderText())
+        self.search.setClearButtonEnabled(True)
+        self.search.addAction(icon("search", self._theme), QLineEdit.ActionPosition.LeadingPosition)
+        self.search.textChanged.connect(lambda: self._typing.start())
+        self._typing.setSingleShot(True)
+        self._typing.setInterval(TYPING)
+        self._typing.timeout.connect(self._look_for)
+        self._clear.setIcon(icon("clear", self._theme))
+        self._clear.setToolTip(self.tr("Clear the log"))
+        self._clear.setAccessibleName(self._clear.toolTip())
+        self._clear.clicked.connect(self.model.clear)
+        self.model.forgottenChanged.connect(self._show_forgotten)
+        self._show_forgotten(0)
+
+    def _lay_out(self) -> None:
+        head = QHBoxLayout()
+        head.setSpacing(Space.S)
+        head.addWidget(self.kind)
+        head.addWidget(self.search, 1)
+        head.addWidget(self._forgotten)
+        head.addWidget(self._clear)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(Space.S)
+        layout.addLayout(head)
+        layout.addWidget(self.list, 1)
+        self.setTabOrder(self.kind, self.search)
+        self.setTabOrder(self.search, self.list)
+
+    def _look_for(self) -> None:
+        self.model.look_for(self.kind.currentData(), self.search.text().strip())
+
+    def _show_forgotten(self, count: int) -> None:
+        self._forgotten.setVisible(count > 0)
+        text = self.tr("{} older not kept").format(format.count(count))
+        self._forgotten.setText(text)
+
+    def _dress(self) -> None:
+        self._forgotten.setFont(self._theme.font(Size.CAPTION))
+        self._forgotten.setStyleSheet(f"color: {self._theme.colours.muted}")

@@ -1,0 +1,82 @@
+"""Every figure of the line in one list, each with its definition."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QGridLayout, QLabel, QToolButton, QToolTip, QWidget
+
+from dropline.station import Reading
+from dropline_desktop import format
+from dropline_desktop import quantities as q
+from dropline_desktop.quantities import Quantity
+from dropline_desktop.theme import Size, Space, Theme
+
+SHOWN = (
+    q.ARRIVAL_RATE,
+    q.THROUGHPUT,
+    q.SERVICE_RATE,
+    q.CAPACITY,
+    q.UTILISATION,
+    q.MEAN_IN_SYSTEM,
+    q.WAITING,
+    q.MEAN_RESPONSE,
+    q.P50,
+    q.P95,
+    q.P99,
+    q.OLDEST,
+    q.BYTES_RATE,
+    q.ETA,
+)
+
+
+class Figures(QWidget):
+    """The list; "?" beside a figure explains it."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._values = {quantity.key: QLabel(format.UNDEFINED) for quantity in SHOWN}
+        self._quiet: list[QWidget] = []
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(Space.M)
+        self._grid.setVerticalSpacing(0)
+        self._grid.setColumnStretch(1, 1)
+        for row, quantity in enumerate(SHOWN):
+            self._add(row, quantity)
+        self._grid.setRowStretch(len(SHOWN), 1)
+        theme.changed.connect(self._dress)
+        self._dress()
+
+    def show_reading(self, reading: Reading) -> None:
+        """Show the figures of a reading."""
+        for quantity in SHOWN:
+            label, text = self._values[quantity.key], quantity.text(quantity.value(reading))
+            if label.text() != text:
+                label.setText(text)
+
+    def _add(self, row: int, quantity: Quantity) -> None:
+        symbol, name, help = QLabel(quantity.symbol), QLabel(quantity.name()), QToolButton()
+        value = self._values[quantity.key]
+        value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        value.setAccessibleName(quantity.name())
+        help.setText("?")
+        help.setProperty("small", True)
+        help.setAccessibleName(self.tr("What is {}?").format(quantity.name()))
+        help.clicked.connect(lambda: QToolTip.showText(_below(help), quantity.help(), help))
+        for column, part in enumerate((symbol, name, value, help)):
+            part.setToolTip(quantity.help())
+            self._grid.addWidget(part, row, column)
+        self._quiet += [name, help]
+
+    def _dress(self) -> None:
+        for label in self._values.values():
+            label.setFont(self._theme.font(Size.TITLE))
+        for part in self._quiet:
+            part.setFont(self._theme.font(Size.CAPTION))
+            part.setStyleSheet(f"color: {self._theme.colours.muted}")
+
+
+def _below(widget: QWidget) -> QPoint:
+    return widget.mapToGlobal(QPoint(0, widget.height()))

@@ -1,0 +1,97 @@
+"""Notices at the top of the window: a sentence that stays until it is read, and stops nothing."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from dropline_desktop.icons import icon
+from dropline_desktop.theme import Space, Theme
+
+#: Notices shown at most; an older one makes room.
+MOST = 3
+
+
+class Notice(QFrame):
+    """One sentence; `details`, when there are any, can be copied."""
+
+    dismissed = Signal()
+
+    def __init__(self, theme: Theme, text: str, details: str) -> None:
+        super().__init__()
+        self.setProperty("card", True)
+        self.setAccessibleName(text)
+        self.text = text
+        self._count = 1
+        picture = QLabel()
+        picture.setPixmap(icon("warning", theme).pixmap(18, 18))
+        self._label = QLabel(text)
+        self._label.setWordWrap(True)
+        self._label.setTextFormat(Qt.TextFormat.PlainText)
+        self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(Space.M, Space.S, Space.S, Space.S)
+        layout.addWidget(picture)
+        layout.addWidget(self._label, 1)
+        if details:
+            copy = QPushButton(icon("copy", theme), self.tr("Copy details"))
+            copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(details))
+            layout.addWidget(copy)
+        dismiss = QToolButton()
+        dismiss.setIcon(icon("cancel", theme))
+        dismiss.setToolTip(self.tr("Dismiss"))
+        dismiss.setAccessibleName(dismiss.toolTip())
+        dismiss.clicked.connect(self.dismissed)
+        layout.addWidget(dismiss)
+
+    def again(self) -> None:
+        """The same happened once more."""
+        self._count += 1
+        text = self.tr("{0} ({1} times)").format(self.text, self._count)
+        self._label.setText(text)
+        self.setAccessibleName(text)
+
+
+class Notices(QWidget):
+    """The notices there are, newest last; takes no room while there is none."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(Space.S)
+        self.hide()
+
+    def show_notice(self, text: str, details: str = "") -> None:
+        """Show a sentence; one that is there already is counted."""
+        notices = self.notices
+        for notice in notices:
+            if notice.text == text:
+                notice.again()
+                return
+        for notice in notices[: max(0, len(notices) + 1 - MOST)]:
+            self._remove(notice)
+        notice = Notice(self._theme, text, details)
+        notice.dismissed.connect(lambda: self._remove(notice))
+        self._layout.addWidget(notice)
+        self.show()
+
+    def _remove(self, notice: Notice) -> None:
+        notice.setParent(None)
+        notice.deleteLater()
+        self.setVisible(bool(self.notices))
+
+    @property
+    def notices(self) -> list[Notice]:
+        """Those on show."""
+        return self.findChildren(Notice)

@@ -1,0 +1,163 @@
+"""What an event means, as a sentence for the log, and which kind it is of."""
+
+from __future__ import annotations
+
+import os
+from enum import Enum, auto
+
+from PySide6.QtCore import QCoreApplication
+
+from dropline.events import (
+    Event,
+    FileCancelled,
+    FileFailed,
+    FileQueued,
+    FileRefused,
+    FileRetried,
+    FilesDropped,
+    FileStarted,
+    FileStored,
+    FileUploaded,
+    HandlerFailed,
+    ReceiverStarted,
+    ReceiverStopped,
+    RecordingEnded,
+    RecordingStarted,
+    ScanFinished,
+    ScanProgressed,
+    StationDrained,
+    StationPaused,
+    StationResumed,
+    WorkersChanged,
+)
+from dropline_desktop import format
+from dropline_desktop.text import printable
+
+translate = QCoreApplication.translate
+
+
+class Kind(Enum):
+    """What an event is about."""
+
+    FILES = auto()
+    DROPS = auto()
+    WORKERS = auto()
+    RECEIVER = auto()
+    TROUBLE = auto()
+    OTHER = auto()
+
+    @property
+    def text(self) -> str:
+        """The kind in a word."""
+        return {
+            Kind.FILES: translate("Event", "Files"),
+            Kind.DROPS: translate("Event", "Drops"),
+            Kind.WORKERS: translate("Event", "Workers"),
+            Kind.RECEIVER: translate("Event", "Receiver"),
+            Kind.TROUBLE: translate("Event", "Trouble"),
+            Kind.OTHER: translate("Event", "Other"),
+        }[self]
+
+
+_KINDS: tuple[tuple[Kind, tuple[type[Event], ...]], ...] = (
+    (Kind.TROUBLE, (FileFailed, FileRetried, FileRefused, HandlerFailed)),
+    (Kind.FILES, (FileQueued, FileStarted, FileUploaded, FileCancelled)),
+    (Kind.DROPS, (FilesDropped, ScanProgressed, ScanFinished)),
+    (Kind.WORKERS, (WorkersChanged, StationPaused, StationResumed, StationDrained)),
+    (Kind.RECEIVER, (ReceiverStarted, ReceiverStopped, FileStored)),
+)
+
+
+def kind_of(event: Event) -> Kind:
+    """What an event is about."""
+    return next((kind for kind, types in _KINDS if isinstance(event, types)), Kind.OTHER)
+
+
+def sentence(event: Event, name: str = "") -> str:
+    """The event in words; `name` is that of its file, where it is about one."""
+    return printable(_sentence(event, name))
+
+
+def _sentence(event: Event, name: str) -> str:
+    match event:
+        case FilesDropped(paths=paths) if len(paths) == 1:
+            return translate("Event", "Dropped: {}").format(os.path.basename(paths[0]) or paths[0])
+        case FilesDropped(paths=paths):
+            first = os.path.basename(paths[0]) if paths else ""
+            return translate("Event", "Dropped: {0} and {1} more").format(
+                first, format.count(len(paths) - 1)
+            )
+        case ScanProgressed(found=found):
+            return translate("Event", "Scanning: {} files found").format(format.count(found))
+        case ScanFinished(found=found, size=size, refused=refused, cancelled=cancelled):
+            text = (
+                translate("Event", "Scan stopped by you: {0} files found, {1}, {2} refused")
+                if cancelled
+                else (translate("Event", "Scan finished: {0} files found, {1}, {2} refused"))
+            )
+            return text.format(format.count(found), format.size(size), format.count(refused))
+        case FileRefused(reason=reason):
+            return translate("Event", "Refused: {}").format(reason)
+        case FileQueued(name=name, size=size):
+            return translate("Event", "Queued: {0}, {1}").format(name, format.size(size))
+        case FileStarted(attempt=attempt, worker=worker):
+            return translate("Event", "Started: {0}, attempt {1}, worker {2}").format(
+                name, attempt, worker
+            )
+        case FileUploaded(duplicate=True, seconds=seconds):
+            return translate("Event", "Verified, was there already: {0}, in {1}").format(
+                name, format.duration(seconds)
+            )
+        case FileUploaded(seconds=seconds):
+            return translate("Event", "Sent and verified: {0}, in {1}").format(
+                name, format.duration(seconds)
+            )
+        case FileRetried(reason=reason, delay=delay):
+            return translate("Event", "Retry in {0}: {1}: {2}").format(
+                format.duration(delay), name, reason
+            )
+        case FileFailed(reason=reason):
+            return translate("Event", "Failed: {0}: {1}").format(name, reason)
+        case FileCancelled():
+            return translate("Event", "Cancelled: {}").format(name)
+        case WorkersChanged(before=before, wanted=wanted):
+            return translate("Event", "Workers: {0} → {1}").format(before, wanted)
+        case StationPaused():
+            return translate("Event", "Paused")
+        case StationResumed():
+            return translate("Event", "Resumed")
+        case StationDrained(finished=finished, failed=failed, cancelled=cancelled):
+            return drained_sentence(finished, failed, cancelled)
+        case ReceiverStarted(url=url, note=note):
+            return " ".join(
+                filter(None, (translate("Event", "Receiver listens at {}").format(url), note))
+            )
+        case ReceiverStopped(url=url):
+            return translate("Event", "Receiver at {} stopped").format(url)
+        case FileStored(name=stored, size=size):
+            return translate("Event", "Stored at the receiver: {0}, {1}").format(
+                stored, format.size(size)
+            )
+        case RecordingStarted(path=path):
+            return translate("Event", "Recording the log to {}").format(path)
+        case RecordingEnded(path=path, problem=""):
+            return translate("Event", "Recorded: {}").format(path)
+        case RecordingEnded(problem=problem):
+            return problem
+        case HandlerFailed(handler=handler, error=error):
+            return translate("Event", "Internal error in {0}: {1}").format(handler, error)
+    return f"{event.type}: {event}"
+
+
+def drained_sentence(finished: int, failed: int, cancelled: int) -> str:
+    """What became of the files, once none waits or runs: "500 files sent, 2 failed"."""
+    parts = [
+        translate("Event", "1 file sent")
+        if finished == 1
+        else translate("Event", "{} files sent").format(format.count(finished))
+    ]
+    if failed:
+        parts.append(translate("Event", "{} failed").format(format.count(failed)))
+    if cancelled:
+        parts.append(translate("Event", "{} cancelled").format(format.count(cancelled)))
+    return ", ".join(parts)

@@ -1,0 +1,74 @@
+"""What the window remembers from one start to the next."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TypeVar
+
+from PySide6.QtCore import QByteArray, QSettings
+
+T = TypeVar("T", int, float, str)
+
+
+class Settings:
+    """Typed access to one INI file. Whatever in it is missing or damaged reads as the default."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = QSettings(os.fspath(folder / "settings.ini"), QSettings.Format.IniFormat)
+
+    def save(self) -> None:
+        """Write to disk now; otherwise Qt does so soon."""
+        self._file.sync()
+
+    @property
+    def workers(self) -> int:
+        """The number of workers wanted."""
+        return self._read("workers", 4)
+
+    @workers.setter
+    def workers(self, value: int) -> None:
+        self._file.setValue("workers", value)
+
+    @property
+    def figures_window(self) -> float:
+        """Seconds over which the figures are measured."""
+        return self._read("figures_window", 10.0)
+
+    @figures_window.setter
+    def figures_window(self, value: float) -> None:
+        self._file.setValue("figures_window", value)
+
+    @property
+    def theme(self) -> str:
+        """`system`, `light` or `dark`."""
+        return self._read("theme", "system")
+
+    @theme.setter
+    def theme(self, value: str) -> None:
+        self._file.setValue("theme", value)
+
+    @property
+    def last_folder(self) -> str:
+        """The folder that files were last chosen in; the user's own at first."""
+        return self._read("last_folder", os.path.expanduser("~"))
+
+    @last_folder.setter
+    def last_folder(self, value: str) -> None:
+        self._file.setValue("last_folder", value)
+
+    def layout(self, part: str) -> QByteArray:
+        """How the user arranged a part of the window; empty at first."""
+        value = self._file.value(f"layout/{part}")
+        return value if isinstance(value, QByteArray) else QByteArray()
+
+    def set_layout(self, part: str, state: QByteArray) -> None:
+        """Remember how a part of the window is arranged."""
+        self._file.setValue(f"layout/{part}", state)
+
+    def _read(self, key: str, default: T) -> T:
+        try:
+            return type(default)(str(self._file.value(key, default)))
+        except (TypeError, ValueError):
+            return default

@@ -1,0 +1,138 @@
+"""The status bar: where the receiver listens, how the target does, and Little's law."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, QUrl
+from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication
+from PySide6.QtWidgets import QLabel, QMenu, QSizePolicy, QStatusBar, QToolButton, QWidget
+
+from dropline.events import (
+    FileRetried,
+    FileUploaded,
+    Message,
+    ReceiverStarted,
+    ReceiverStopped,
+)
+from dropline.meter import LittlesLaw
+from dropline.station import Reading
+from dropline_desktop import format
+from dropline_desktop.icons import icon
+from dropline_desktop.text import printable
+from dropline_desktop.theme import Size, Theme
+
+#: By how much, relative to L, the two sides of Little's law may differ: rounding, and no more.
+TOLERANCE = 1e-9
+
+
+class StatusBar(QStatusBar):
+    """Speaks in words; it knows only what events and readings said."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._url = ""
+        self.receiver = QToolButton()
+        self.target = QLabel()
+        self.little = QLabel()
+        self._set_up_receiver()
+        for label in (self.target, self.little):
+            label.setTextFormat(Qt.TextFormat.PlainText)
+        self.target.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.addWidget(self.receiver)
+        self.addWidget(self.target, 1)
+        self.addPermanentWidget(self.little)
+        theme.changed.connect(self._dress)
+        self._dress()
+
+    def take(self, messages: list[Message]) -> None:
+        """Take in a batch of events."""
+        outcome: Message | None = None
+        for message in messages:
+            match message.data:
+                case FileUploaded() | FileRetried():
+                    outcome = message
+                case ReceiverStarted(url=url):
+                    self._show_receiver(url)
+                case ReceiverStopped():
+                    self._show_receiver("")
+        if outcome is not None:  # of a batch only the last is seen
+            self._show_target(outcome)
+
+    def show_reading(self, reading: Reading) -> None:
+        """Check the reading by Little's law."""
+        law = reading.little
+        self.little.setText(self._law(law))
+        self.little.setToolTip(self._explain(law))
+
+    def _set_up_receiver(self) -> None:
+        copy = QAction(icon("copy", self._theme), self.tr("Copy the address"), self)
+        copy.triggered.connect(self.copy_address)
+        visit = QAction(self.tr("Open the upload page in the browser"), self)
+        visit.triggered.connect(lambda: QDesktopServices.openUrl(QUrl(self._url)))
+        menu = QMenu(self.receiver)
+        menu.addActions([copy, visit])
+        self.receiver.setIcon(icon("copy", self._theme))
+        self.receiver.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.receiver.setPopupMode(QToolButton.ToolButtonPopupMode.DelayedPopup)
+        self.receiver.setMenu(menu)
+        self.receiver.clicked.connect(self.copy_address)
+        self._show_receiver("")
+        self.receiver.setText(self.tr("Receiver starts…"))
+
+    def copy_address(self) -> None:
+        """Put the receiver's address on the clipboard."""
+        QGuiApplication.clipboard().setText(self._url)
+        self.showMessage(self.tr("{} copied").format(self._url), 3000)
+
+    def _show_receiver(self, url: str) -> None:
+        self._url = url
+        self.receiver.setEnabled(bool(url))
+        self.receiver.setText(url or self.tr("Receiver stopped"))
+        self.receiver.setAccessibleName(self.tr("Receiver: {}").format(self.receiver.text()))
+        self.receiver.setToolTip(
+            self.tr("The receiver listens here. Click to copy the address, hold for more.")
+        )
+
+    def _show_target(self, message: Message) -> None:
+        clock = format.clock(message.time.astimezone())
+        if isinstance(message.data, FileRetried):
+            text = self.tr("Target: the last attempt, at {0}, failed: {1}")
+            text = text.format(clock, printable(message.data.reason))
+        else:
+            text = self.tr("Target: answers, last file verified at {}").format(clock)
+        self.target.setText(text)
+        self.target.setToolTip(text)
+
+    def _law(self, law: LittlesLaw) -> str:
+        if not law.mean_in_system:
+            return self.tr("Little's law: the line is empty")
+        sign = "−" if law.edge < 0 else "+"
+        sides = self.tr("Little's law: L {0} = X·W {1} {2} {3} at the edges").format(
+            format.number(law.mean_in_system),
+            format.number(law.throughput_times_response),
+            sign,
+            format.number(abs(law.edge)),
+        )
+        if abs(law.error) <= TOLERANCE * law.mean_in_system:
+            return f"{sides} ✓"
+        return self.tr("{0} ✗ off by {1}").format(sides, format.number(law.error))
+
+    def _explain(self, law: LittlesLaw) -> str:
+        text = self.tr(
+            "<p><b>Little's law</b> checks the figures against each other: the mean number in "
+            "the line, L, is throughput times mean response time, X·W, plus what the window's "
+            "edges cut off, the change in the total age of those present. It holds exactly, for "
+            "any window and any order of service.</p>"
+        )
+        if not law.stationary:
+            text += self.tr(
+                "<p>The edges weigh more than a fifth now: the line is filling or emptying, so "
+                "L = X·W by itself says little about this window.</p>"
+            )
+        return text
+
+    def _dress(self) -> None:
+        font = self._theme.font(Size.CAPTION)
+        for part in (self.receiver, self.target, self.little):
+            part.setFont(font)
+        self.target.setStyleSheet(f"color: {self._theme.colours.muted}")

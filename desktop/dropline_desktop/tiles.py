@@ -1,0 +1,225 @@
+"""The row of tiles: the figures of the line at a glance, and in words when it is in trouble."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QFontMetrics, QResizeEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QToolButton,
+    QToolTip,
+    QVBoxLayout,
+    QWidget,
+)
+
+from dropline.station.reading import Reading
+from dropline_desktop import format
+from dropline_desktop import quantities as q
+from dropline_desktop.quantities import Quantity
+from dropline_desktop.theme import Size, Space, Theme
+
+
+class Figure(QLabel):
+    """A value, written as large as the scale says or as fits."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__(format.UNDEFINED)
+        self._theme = theme
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        theme.changed.connect(self.fit)
+        self.fit()
+
+    def fit(self) -> None:
+        """Choose the size; the height stays, so that nothing else moves."""
+        font = self._theme.font(Size.FIGURE)
+        self.setFixedHeight(QFontMetrics(font).height())
+        least = font.pointSizeF() / 2
+        while (
+            0 < self.width() < QFontMetrics(font).horizontalAdvance(self.text())
+            and font.pointSizeF() > least
+        ):
+            font.setPointSizeF(font.pointSizeF() - 0.5)
+        self.setFont(font)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Choose the size anew."""
+        super().resizeEvent(event)
+        self.fit()
+
+
+class Tile(QFrame):
+    """One figure: its symbol, its value with the unit, its name, and "?" for the definition."""
+
+    def __init__(self, theme: Theme, quantity: Quantity, symbol: str, name: str) -> None:
+        super().__init__()
+        self._plain_name = name
+        self.quantity = quantity
+        self._theme = theme
+        self._alarm = False
+        self._symbol = QLabel(symbol)
+        self._help = QToolButton()
+        self._value = Figure(theme)
+        self._name = QLabel(name)
+        self.setProperty("card", True)
+        self.setToolTip(quantity.help())
+        self.setAccessibleName(quantity.name())
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._help.setText("?")
+        self._help.setProperty("small", True)
+        self._help.setToolTip(quantity.help())
+        self._help.setAccessibleName(self.tr("What is {}?").format(quantity.name()))
+        self._help.setAccessibleDescription(quantity.definition())
+        self._help.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._help.clicked.connect(self._explain)
+        self._lay_out()
+        theme.changed.connect(self._dress)
+        self._dress()
+
+    @property
+    def value(self) -> str:
+        """The value as shown."""
+        return self._value.text()
+
+    @property
+    def caption(self) -> str:
+        """What stands under the value: the name, or a warning."""
+        return self._name.text()
+
+    def show_value(self, value: float | None) -> None:
+        """Show this value."""
+        text = self.quantity.text(value)
+        if text != self._value.text():
+            self._value.setText(text)
+            self.setAccessibleDescription(text)
+            self._value.fit()
+
+    def show_warning(self, text: str, *, alarm: bool = False) -> None:
+        """Show a word in place of the name, with `alarm` in the colour of failure; "" ends it."""
+        text = text or self._plain_name
+        if (text, alarm) != (self._name.text(), self._alarm):
+            self._alarm = alarm
+            self._name.setText(text)
+            self._dress()
+
+    def _explain(self) -> None:
+        below = self._help.mapToGlobal(QPoint(0, self._help.height()))
+        QToolTip.showText(below, self.quantity.help(), self._help)
+
+    def _lay_out(self) -> None:
+        head = QHBoxLayout()
+        head.setSpacing(Space.S)
+        head.addWidget(self._symbol)
+        head.addStretch(1)
+        head.addWidget(self._help)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(Space.M - Space.XS, Space.S, Space.S, Space.S)
+        column.setSpacing(0)
+        column.addLayout(head)
+        column.addWidget(self._value)
+        column.addWidget(self._name)
+        self._name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def _dress(self) -> None:
+        colours = self._theme.colours
+        caption = self._theme.font(Size.CAPTION)
+        self._symbol.setFont(self._theme.font(Size.TITLE))
+        self._help.setFont(caption)
+        self._help.setStyleSheet(f"color: {colours.muted}")
+        self._name.setFont(caption)
+        self._name.setStyleSheet(f"color: {colours.failed if self._alarm else colours.muted}")
+        figure = QFontMetrics(self._theme.font(Size.FIGURE))
+        name = QFontMetrics(caption).horizontalAdvance(self._plain_name)
+        self.setMinimumWidth(max(name, figure.horizontalAdvance("88/s")) + Space.L + Space.XS)
+
+
+class Tiles(QWidget):
+    """The tiles λ, X, μ, ρ, L, τ p95 and ETA, with the window they are taken over said once."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.tiles = [
+            Tile(theme, quantity, symbol or quantity.symbol, name or quantity.name())
+            for quantity, symbol, name in (
+                (q.ARRIVAL_RATE, "", ""),
+                (q.THROUGHPUT, "", ""),
+                (q.SERVICE_RATE, "", ""),
+                (q.UTILISATION, "", ""),
+                (q.MEAN_IN_SYSTEM, "", ""),
+                (q.P95, "τ p95", self.tr("response")),
+                (q.ETA, "ETA", ""),
+            )
+        ]
+        self._by_key = {tile.quantity.key: tile for tile in self.tiles}
+        self._window = QLabel()
+        self._state = QLabel()
+        self._columns = 0
+        self.setAccessibleName(self.tr("Figures of the line"))
+        self._lay_out()
+        theme.changed.connect(self._dress)
+        self._dress()
+        self._show_window(None)
+
+    def show_reading(self, reading: Reading) -> None:
+        """Show the figures of a reading; a few times a second is as often as one can read."""
+        for tile in self.tiles:
+            tile.show_value(tile.quantity.value(reading))
+        self._show_window(reading.window)
+        stopped = reading.paused or reading.wanted == 0
+        grows = q.unstable(reading)
+        word = self.tr("paused") if stopped else self.tr("unstable") if grows else ""
+        self._by_key["utilisation"].show_warning(word, alarm=grows)
+        self._state.setText(self._state_of(reading, grows=grows))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """One row where there is room, else two."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _state_of(self, reading: Reading, *, grows: bool) -> str:
+        """What the figures mean, where words are needed; else how many bytes go out."""
+        if grows:
+            return self.tr("λ ≥ cμ: {} arrive, {} can be sent. The queue grows.").format(
+                format.rate(reading.figures.arrival_rate), format.rate(q.capacity(reading))
+            )
+        if reading.bytes_rate:
+            return self.tr("{} sent").format(format.size_rate(reading.bytes_rate))
+        return ""
+
+    def _show_window(self, seconds: float | None) -> None:
+        text = self.tr("over the last {}").format(format.duration(seconds and round(seconds, 1)))
+        self._window.setText(text if seconds else self.tr("nothing measured yet"))
+
+    def _lay_out(self) -> None:
+        line = QHBoxLayout()
+        line.setContentsMargins(Space.S, 0, Space.S, 0)
+        line.addWidget(self._window)
+        line.addWidget(self._state, 1)
+        self._state.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self._state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._grid = QGridLayout()
+        self._grid.setSpacing(Space.S)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(Space.XS)
+        column.addLayout(line)
+        column.addLayout(self._grid)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        count = len(self.tiles)
+        least = max(tile.minimumWidth() for tile in self.tiles) + Space.S
+        columns = count if self.width() >= count * least else (count + 1) // 2
+        if columns != self._columns:
+            self._columns = columns
+            for i, tile in enumerate(self.tiles):
+                self._grid.addWidget(tile, i // columns, i % columns)
+
+    def _dress(self) -> None:
+        for label in (self._window, self._state):
+            label.setFont(self._theme.font(Size.CAPTION))
+            label.setStyleSheet(f"color: {self._theme.colours.muted}")

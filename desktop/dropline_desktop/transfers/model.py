@@ -1,0 +1,295 @@
+"""The table model: what the events say about each file, as the view shows it.
+
+The model lists the rows that a `Search` finds, or all. Some ten times a second the view is told, in
+one step each, which rows joined, which changed and which no longer fit the search.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    Qt,
+    QTimer,
+    Signal,
+)
+
+from dropline.events import Message
+from dropline_desktop import format
+from dropline_desktop.text import printable
+from dropline_desktop.transfers.rows import Rows, State
+from dropline_desktop.transfers.search import Mask, Search
+
+Index = QModelIndex | QPersistentModelIndex
+Numbers = np.ndarray[Any, np.dtype[np.intp]]
+
+#: Seconds from an event to its showing: quick enough to be read, and painted a tenth as often.
+REFRESH = 0.08
+#: A list so long that telling takes its time is told so many times that time apart.
+EASE = 8
+#: Seconds of a frame that the search may take.
+BUDGET = 0.006
+#: Beyond so many separate pieces it is quicker to lay out the list anew than to change it.
+PIECES = 50
+_ROOT = QModelIndex()
+_NONE = (1 << 62, -1)
+
+
+class Column(IntEnum):
+    """The columns, from the left."""
+
+    STATE = 0
+    NAME = 1
+    SIZE = 2
+    ATTEMPT = 3
+    SPEED = 4
+    RESULT = 5
+
+
+class TransfersModel(QAbstractTableModel):
+    """The transfers, one row a file."""
+
+    #: The number of files by state changed.
+    counted = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.rows = Rows()
+        self._search = Search(self.rows, frozenset(), "")
+        self._length = 0
+        self._shown: Numbers | None = None  # None: every row
+        self._mask: Mask = np.zeros(0, dtype=np.bool_)
+        self._changed = _NONE
+        self._refresh = QTimer(self)
+        self._refresh.setSingleShot(True)
+        self._refresh.timeout.connect(self._go_on)
+        self._pause = REFRESH
+        self._due = 0.0
+
+    # --- what happens -----------------------------------------------------------------------
+
+    def take(self, messages: Sequence[Message]) -> None:
+        """Take in a batch of events; the view is told soon, see `flush`."""
+        known = len(self.rows)
+        touched = {row for row in map(self.rows.apply, messages) if row is not None}
+        changed = [row for row in touched if row < known]
+        if changed:
+            self._search.again(changed)
+            self._changed = min(self._changed[0], *changed), max(self._changed[1], *changed)
+        if touched and not self._refresh.isActive():
+            self._refresh.start(round(self._pause * 1000))
+
+    def flush(self) -> None:
+        """Tell the view what joined, what changed and what the search has found so far."""
+        began = time.monotonic()
+        if self._shown is None:
+            self._append(len(self.rows))
+        else:
+            self._become(self._search.result())
+        self._announce(*self._changed)
+        self._changed = _NONE
+        self.counted.emit()
+        now = time.monotonic()
+        self._pause = max(REFRESH, EASE * (now - began))
+        self._due = now + self._pause
+
+    def look_for(self, states: frozenset[State], text: str) -> None:
+        """Show the files in these states (all when empty) whose name or reason holds the text."""
+        self._search = Search(self.rows, states, text)
+        self._search.advance(BUDGET)
+        self.beginResetModel()
+        if self._search.is_trivial:
+            self._shown = None
+            self._length = len(self.rows)
+        else:
+            self._mask = self._search.result()
+            self._shown = np.flatnonzero(self._mask)
+        self.endResetModel()
+        self._changed = _NONE
+        self._refresh.start(0)
+
+    def row(self, shown: int) -> int:
+        """The row that stands at a place in the list."""
+        return shown if self._shown is None else int(self._shown[shown])
+
+    def jobs(self, first: int, last: int, states: frozenset[State]) -> list[int]:
+        """The jobs at these places in the list (both included) that are in one of the states."""
+        shown = self._shown
+        places = np.arange(first, last + 1)
+        return self.rows.jobs(places if shown is None else shown[places], states)
+
+    # --- for the view -----------------------------------------------------------------------
+
+    def rowCount(self, parent: Index = _ROOT) -> int:
+        if parent.isValid():
+            return 0
+        return self._length if self._shown is None else len(self._shown)
+
+    def columnCount(self, parent: Index = _ROOT) -> int:
+        return 0 if parent.isValid() else len(Column)
+
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
+        if orientation is Qt.Orientation.Horizontal:
+            if role == Qt.ItemDataRole.DisplayRole:
+                return self._heading(Column(section))
+            if role == Qt.ItemDataRole.TextAlignmentRole:
+                return self.alignment(Column(section))
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if not index.isValid():
+            return None
+        column = Column(index.column())
+        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
+            return self.text(self.row(index.row()), column)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self._tip(self.row(index.row()))
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return self.alignment(column)
+        return None
+
+    def text(self, row: int, column: Column) -> str:
+        """What stands in a cell."""
+        rows = self.rows
+        match column:
+            case Column.STATE:
+                return self._state(row)
+            case Column.NAME:
+                return printable(rows.names[row])
+            case Column.SIZE:
+                return format.size(rows.size(row)) if rows.size(row) >= 0 else ""
+            case Column.ATTEMPT:
+                return format.count(rows.attempts(row)) if rows.attempts(row) else ""
+            case Column.SPEED:
+                speed = rows.speed(row)
+                return format.size_rate(speed) if speed else ""
+            case Column.RESULT:
+                return self._result(row)
+
+    @staticmethod
+    def alignment(column: Column) -> Qt.AlignmentFlag:
+        """On which side of its column a cell's text stands."""
+        numeric = column in (Column.SIZE, Column.ATTEMPT, Column.SPEED)
+        side = Qt.AlignmentFlag.AlignRight if numeric else Qt.AlignmentFlag.AlignLeft
+        return side | Qt.AlignmentFlag.AlignVCenter
+
+    def _heading(self, column: Column) -> str:
+        return {
+            Column.STATE: self.tr("State"),
+            Column.NAME: self.tr("Name"),
+            Column.SIZE: self.tr("Size"),
+            Column.ATTEMPT: self.tr("Attempt"),
+            Column.SPEED: self.tr("Speed"),
+            Column.RESULT: self.tr("Result"),
+        }[column]
+
+    def _state(self, row: int) -> str:
+        match self.rows.state(row):
+            case State.WAITING:
+                return self.tr("Waiting")
+            case State.SENDING:
+                share = self.share(row)
+                return (
+                    self.tr("Sending {}").format(format.percent(share))
+                    if share
+                    else self.tr("Sending")
+                )
+            case State.RETRYING:
+                left = (self.rows.due[row] - datetime.now(UTC)).total_seconds()
+                wait = format.duration(float(max(0, math.ceil(left))))
+                return self.tr("Retry in {}").format(wait)
+            case State.SENT | State.DUPLICATE:
+                return self.tr("Sent")
+            case State.FAILED:
+                return self.tr("Failed")
+            case State.CANCELLED:
+                return self.tr("Cancelled")
+            case State.REFUSED:
+                return self.tr("Refused")
+
+    def _result(self, row: int) -> str:
+        match self.rows.state(row):
+            case State.SENT:
+                return self.tr("Verified")
+            case State.DUPLICATE:
+                return self.tr("Verified: was there already")
+        # The row names the file already; in a narrow column the rest of the sentence counts.
+        reason = self.rows.reasons.get(row, "").removeprefix(f"“{self.rows.paths[row]}” ")
+        return printable(reason[:1].upper() + reason[1:])
+
+    def _tip(self, row: int) -> str:
+        reason = printable(self.rows.reasons.get(row, ""))
+        outcome = reason or self._result(row)
+        lines = [printable(self.rows.paths[row]), self._state(row), outcome]
+        return "\n".join(filter(None, lines))
+
+    def share(self, row: int) -> float | None:
+        """How much of a running attempt is sent, from 0 to 1; None when none runs."""
+        progress, size = self.rows.progress.get(row), self.rows.size(row)
+        return min(1.0, progress.sent / size) if progress is not None and size > 0 else None
+
+    # --- what the view is told --------------------------------------------------------------
+
+    def _append(self, length: int) -> None:
+        if length > self._length:
+            self.beginInsertRows(_ROOT, self._length, length - 1)
+            self._length = length
+            self.endInsertRows()
+
+    def _go_on(self) -> None:
+        """Search on, and tell the view when that is due or the search is at its end."""
+        more = self._search.advance(BUDGET)
+        if not more or time.monotonic() >= self._due:
+            self.flush()
+        if more:
+            self._refresh.start(0)
+
+    def _announce(self, first: int, last: int) -> None:
+        """Tell which rows changed, as one range of places in the list."""
+        if self._shown is not None:
+            first = int(np.searchsorted(self._shown, first))
+            last = int(np.searchsorted(self._shown, last, side="right")) - 1
+        if first <= last:
+            self.dataChanged.emit(self.index(first, 0), self.index(last, len(Column) - 1))
+
+    def _become(self, mask: Mask) -> None:
+        assert self._shown is not None
+        before = np.zeros(len(mask), dtype=np.bool_)
+        before[: len(self._mask)] = self._mask
+        gone = _pieces((np.cumsum(before) - 1)[before & ~mask])
+        come = _pieces((np.cumsum(mask) - 1)[mask & ~before])
+        shown = np.flatnonzero(mask)
+        if len(gone) + len(come) > PIECES:
+            self.beginResetModel()
+            self._shown = shown
+            self.endResetModel()
+        else:
+            for first, last in reversed(gone.tolist()):
+                self.beginRemoveRows(_ROOT, first, last)
+                self._shown = np.delete(self._shown, slice(first, last + 1))
+                self.endRemoveRows()
+            for first, last in come.tolist():
+                self.beginInsertRows(_ROOT, first, last)
+                self._shown = np.insert(self._shown, first, shown[first : last + 1])
+                self.endInsertRows()
+        self._mask = mask
+
+
+def _pieces(places: Numbers) -> Numbers:
+    """Rising places as pieces without a gap: a pair a piece, first and last included."""
+    cuts = np.flatnonzero(np.diff(places) > 1)
+    firsts = places[np.concatenate(([0], cuts + 1))] if len(places) else places
+    lasts = places[np.concatenate((cuts, [-1]))] if len(places) else places
+    return np.column_stack((firsts, lasts))

@@ -1,0 +1,216 @@
+"""The transfers panel: counts that filter, the search field, the list, and what acts on all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from types import MappingProxyType
+
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from dropline.events import Message, ScanFinished, ScanProgressed
+from dropline_desktop import format
+from dropline_desktop.icons import icon
+from dropline_desktop.theme import Size, Space, Theme
+from dropline_desktop.transfers.model import TransfersModel
+from dropline_desktop.transfers.rows import UNFINISHED, State
+from dropline_desktop.transfers.view import TransfersView
+
+#: Milliseconds between two looks at the counts.
+REFRESH = 100
+#: Milliseconds after the last key before the list is searched.
+TYPING = 150
+
+#: The filters in order, and the states that each shows; an empty set is all.
+FILTERS: Mapping[str, frozenset[State]] = MappingProxyType(
+    {
+        "all": frozenset(),
+        "waiting": frozenset({State.WAITING, State.RETRYING}),
+        "sending": frozenset({State.SENDING}),
+        "sent": frozenset({State.SENT, State.DUPLICATE}),
+        "failed": frozenset({State.FAILED}),
+        "cancelled": frozenset({State.CANCELLED}),
+        "refused": frozenset({State.REFUSED}),
+    }
+)
+#: Filters that show only once there is something for them.
+RARE = frozenset({"cancelled", "refused"})
+
+
+class TransfersPanel(QWidget):
+    """Shows what becomes of every file; job ids go out with what the user asks for."""
+
+    #: Job ids to cancel or to retry; None stands for all.
+    cancelAsked = Signal(object)
+    retryAsked = Signal(object)
+    stopScanAsked = Signal()
+    #: A sentence that the user must read.
+    noticed = Signal(str)
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._scans: dict[str, ScanProgressed] = {}
+        self.model = TransfersModel(self)
+        self.view = TransfersView(self.model, theme, self)
+        self.view.cancelAsked.connect(self.cancelAsked)
+        self.view.retryAsked.connect(self.retryAsked)
+        self.view.noticed.connect(self.noticed)
+        self._filters = QButtonGroup(self)
+        self._chips = {name: self._chip(name) for name in FILTERS}
+        self._chips["all"].setChecked(True)
+        self.search = self._search_field()
+        self._scan_line, self._scan_text = self._make_scan_line()
+        self._retry_failed = self._button(
+            "retry", self.tr("Retry failed"), lambda: self.retryAsked.emit(None)
+        )
+        self._cancel_all = self._button(
+            "cancel", self.tr("Cancel all"), lambda: self.cancelAsked.emit(None)
+        )
+        self._lay_out()
+        self._typing = self._timer(TYPING, self._look_for)
+        self._counting = self._timer(REFRESH, self._count)
+        self._filters.buttonToggled.connect(lambda _chip, on: self._look_for() if on else None)
+        self.search.textChanged.connect(lambda: self._typing.start())
+        self.model.counted.connect(self._count_soon)
+        theme.changed.connect(self._count)
+        self._count()
+
+    def take(self, messages: list[Message]) -> None:
+        """Take in a batch of events about files and scans."""
+        self.model.take(messages)
+        before = len(self._scans)
+        for message in messages:
+            match message.data:
+                case ScanProgressed() as progress:
+                    self._scans[progress.drop] = progress
+                case ScanFinished(drop=drop):
+                    self._scans.pop(drop, None)
+        if self._scans or before:
+            self._count_soon()
+
+    # --- parts ------------------------------------------------------------------------------
+
+    def _chip(self, name: str) -> QToolButton:
+        chip = QToolButton()
+        chip.setCheckable(True)
+        chip.setProperty("small", True)
+        chip.setToolTip(self.tr("Show only these files"))
+        chip.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        chip.setMinimumWidth(chip.fontMetrics().horizontalAdvance("00,000"))
+        self._filters.addButton(chip)
+        return chip
+
+    def _filter_name(self, name: str) -> str:
+        return {
+            "all": self.tr("All"),
+            "waiting": self.tr("Waiting"),
+            "sending": self.tr("Sending"),
+            "sent": self.tr("Sent"),
+            "failed": self.tr("Failed"),
+            "cancelled": self.tr("Cancelled"),
+            "refused": self.tr("Refused"),
+        }[name]
+
+    def _search_field(self) -> QLineEdit:
+        field = QLineEdit()
+        field.setObjectName("transfersSearch")
+        field.setPlaceholderText(self.tr("Search"))
+        field.setToolTip(self.tr("Search names and errors (Ctrl+F)"))
+        field.setAccessibleName(self.tr("Search names and errors"))
+        field.setClearButtonEnabled(True)
+        field.addAction(icon("search", self._theme), QLineEdit.ActionPosition.LeadingPosition)
+        QShortcut(QKeySequence.StandardKey.Find, self, field.setFocus)
+        return field
+
+    def _make_scan_line(self) -> tuple[QFrame, QLabel]:
+        line, text = QFrame(), QLabel()
+        stop = self._button("stop", self.tr("Stop"), self.stopScanAsked.emit)
+        stop.setToolTip(self.tr("Find no more files; those already found stay in the line"))
+        text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        layout = QHBoxLayout(line)
+        layout.setContentsMargins(Space.S, 0, Space.S, 0)
+        layout.addWidget(text, 1)
+        layout.addWidget(stop)
+        line.hide()
+        return line, text
+
+    def _button(self, picture: str, text: str, run: Callable[[], object]) -> QPushButton:
+        button = QPushButton(icon(picture, self._theme), text)
+        button.clicked.connect(lambda: run())
+        return button
+
+    def _timer(self, milliseconds: int, run: Callable[[], object]) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(milliseconds)
+        timer.timeout.connect(run)
+        return timer
+
+    def _lay_out(self) -> None:
+        chips = QHBoxLayout()
+        chips.setSpacing(Space.XS)
+        for chip in self._chips.values():
+            chips.addWidget(chip)
+        actions = QHBoxLayout()
+        actions.setSpacing(Space.S)
+        actions.addWidget(self.search, 1)
+        actions.addWidget(self._retry_failed)
+        actions.addWidget(self._cancel_all)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(Space.S)
+        layout.addLayout(chips)
+        layout.addLayout(actions)
+        layout.addWidget(self._scan_line)
+        layout.addWidget(self.view, 1)
+        order = [*self._chips.values(), self.search, self._retry_failed, self._cancel_all]
+        for before, after in pairwise([*order, self.view]):
+            self.setTabOrder(before, after)
+
+    # --- what changes -----------------------------------------------------------------------
+
+    def show_only(self, name: str) -> None:
+        """Choose one of the `FILTERS`."""
+        self._chips[name].setChecked(True)
+
+    def _look_for(self) -> None:
+        chosen = next(name for name, chip in self._chips.items() if chip.isChecked())
+        self.model.look_for(FILTERS[chosen], self.search.text().strip())
+        self._count()
+
+    def _count_soon(self) -> None:
+        if not self._counting.isActive():
+            self._counting.start()
+
+    def _count(self) -> None:
+        counts = self.model.rows.counts
+        for name, chip in self._chips.items():
+            count = sum(counts[state] for state in FILTERS[name] or State)
+            chip.setText(f"{format.count(count)}\n{self._filter_name(name)}")
+            chip.setAccessibleName(f"{self._filter_name(name)}: {format.count(count)}")
+            chip.setFont(self._theme.font(Size.CAPTION))
+            chip.setVisible(name not in RARE or count > 0 or chip.isChecked())
+        self._retry_failed.setEnabled(counts[State.FAILED] > 0)
+        self._cancel_all.setEnabled(any(counts[state] for state in UNFINISHED))
+        self._scan_line.setVisible(bool(self._scans))
+        if self._scans:
+            found = sum(scan.found for scan in self._scans.values())
+            refused = sum(scan.refused for scan in self._scans.values())
+            text = self.tr("Scanning… {} files found").format(format.count(found))
+            if refused:
+                text += self.tr(", {} refused").format(format.count(refused))
+            self._scan_text.setText(text)

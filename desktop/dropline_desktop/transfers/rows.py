@@ -1,0 +1,206 @@
+"""The rows of the list, column by column, so that a million of them stay small and quick.
+
+What every row has lies in arrays; what only a few have (an attempt that runs, a reason) lies in
+dictionaries by row.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+
+from dropline.events import (
+    FileCancelled,
+    FileFailed,
+    FileProgressed,
+    FileQueued,
+    FileRefused,
+    FileRetried,
+    FileStarted,
+    FileUploaded,
+    Message,
+)
+
+
+class State(IntEnum):
+    """What has become of a file."""
+
+    WAITING = 0
+    SENDING = 1
+    RETRYING = 2
+    SENT = 3
+    DUPLICATE = 4
+    FAILED = 5
+    CANCELLED = 6
+    REFUSED = 7
+
+
+#: A file in one of these states can be cancelled.
+UNFINISHED = frozenset({State.WAITING, State.SENDING, State.RETRYING})
+
+
+@dataclass(slots=True)
+class Progress:
+    """A running attempt: when it began, and the bytes sent when that was last told."""
+
+    began: datetime
+    told: datetime
+    sent: int = 0
+
+    @property
+    def speed(self) -> float | None:
+        """Bytes a second since the attempt began; None before the first progress."""
+        seconds = (self.told - self.began).total_seconds()
+        return self.sent / seconds if seconds > 0 and self.sent else None
+
+
+class Rows:
+    """What is known of each file, built from the events about it. Rows are numbered from 0."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.paths: list[str] = []
+        self.reasons: dict[int, str] = {}
+        self.progress: dict[int, Progress] = {}
+        self.due: dict[int, datetime] = {}
+        self.counts = [0] * len(State)
+        self._states = array("B")
+        self._attempts = array("H")
+        self._sizes = array("q")
+        self._seconds = array("f")
+        self._jobs = array("q")  # 0 for what was refused
+        # Job ids count up from 1, so an array finds a job's row with a tenth of a dict's memory.
+        self._rows = array("i")
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def state(self, row: int) -> State:
+        """What has become of the file."""
+        return State(self._states[row])
+
+    def size(self, row: int) -> int:
+        """The file's size in bytes; -1 for what was refused."""
+        return self._sizes[row]
+
+    def attempts(self, row: int) -> int:
+        """How many times it was tried."""
+        return self._attempts[row]
+
+    def name_of(self, job: int) -> str:
+        """The name of a job's file; "" when there is no such job."""
+        row = self._row(job)
+        return "" if row is None else self.names[row]
+
+    def speed(self, row: int) -> float | None:
+        """Bytes a second of the attempt that runs, or of the one that succeeded."""
+        if row in self.progress:
+            return self.progress[row].speed
+        seconds = self._seconds[row]
+        return self._sizes[row] / seconds if seconds > 0 else None
+
+    def states(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """The states of all rows, as a copy."""
+        return np.frombuffer(self._states, dtype=np.uint8).copy()
+
+    def jobs(self, rows: np.ndarray[Any, Any], states: frozenset[State]) -> list[int]:
+        """The ids of the jobs among `rows` that are in one of `states`."""
+        wanted = np.isin(np.frombuffer(self._states, dtype=np.uint8)[rows], list(states))
+        jobs: list[int] = np.frombuffer(self._jobs, dtype=np.int64)[rows[wanted]].tolist()
+        return jobs
+
+    def apply(self, message: Message) -> int | None:
+        """Take in an event; the row that it changed or added, None when it is about no row."""
+        event = message.data
+        match event:
+            case FileQueued():
+                return self._queued(event)
+            case FileRefused():
+                return self._add(0, event.path, event.path, -1, State.REFUSED, event.reason)
+            case FileProgressed():
+                row = self._row(event.job)
+                if row is not None and row in self.progress:
+                    progress = self.progress[row]
+                    progress.sent, progress.told = event.sent, message.time
+                return row
+            case FileStarted():
+                return self._become(event.job, State.SENDING, message.time, event.attempt)
+            case FileUploaded():
+                state = State.DUPLICATE if event.duplicate else State.SENT
+                row = self._become(event.job, state, message.time)
+                if row is not None:
+                    self._sizes[row] = event.size
+                    self._seconds[row] = event.seconds
+                return row
+            case FileRetried():
+                row = self._become(event.job, State.RETRYING, message.time, reason=event.reason)
+                if row is not None:
+                    self.due[row] = message.time + timedelta(seconds=event.delay)
+                return row
+            case FileFailed():
+                return self._become(event.job, State.FAILED, message.time, reason=event.reason)
+            case FileCancelled():
+                return self._become(event.job, State.CANCELLED, message.time)
+        return None
+
+    def _row(self, job: int) -> int | None:
+        row = self._rows[job] if 0 < job < len(self._rows) else -1
+        return row if row >= 0 else None
+
+    def _queued(self, event: FileQueued) -> int:
+        row = self._row(event.job)
+        if row is not None:  # a failed file that is tried again
+            self._attempts[row] = 0
+            self._set(row, State.WAITING)
+            return row
+        row = self._add(event.job, event.name, event.path, event.size, State.WAITING)
+        missing = event.job + 1 - len(self._rows)
+        if missing > 0:
+            self._rows.extend(array("i", [-1]) * missing)
+        self._rows[event.job] = row
+        return row
+
+    def _add(
+        self, job: int, name: str, path: str, size: int, state: State, reason: str = ""
+    ) -> int:
+        row = len(self)
+        self.names.append(name)
+        self.paths.append(path)
+        self._states.append(state)
+        self._attempts.append(0)
+        self._sizes.append(size)
+        self._seconds.append(0.0)
+        self._jobs.append(job)
+        self.counts[state] += 1
+        if reason:
+            self.reasons[row] = reason
+        return row
+
+    def _become(
+        self, job: int, state: State, now: datetime, attempt: int = 0, reason: str = ""
+    ) -> int | None:
+        row = self._row(job)
+        if row is None:
+            return None
+        if attempt:
+            self._attempts[row] = min(attempt, 0xFFFF)
+        self._set(row, state)
+        if state is State.SENDING:
+            self.progress[row] = Progress(now, now)
+        if reason:
+            self.reasons[row] = reason
+        return row
+
+    def _set(self, row: int, state: State) -> None:
+        """Enter a state, and forget what belonged to the one before."""
+        self.counts[self._states[row]] -= 1
+        self.counts[state] += 1
+        self._states[row] = state
+        self.progress.pop(row, None)
+        self.due.pop(row, None)
+        self.reasons.pop(row, None)

@@ -1,0 +1,75 @@
+"""Which rows to show: by state, and by what is typed into the search field.
+
+States are looked up in one go. Names are searched slice by slice, so that a million of them never
+hold up the window; what is typed next starts anew.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from dropline_desktop.transfers.rows import Rows, State
+
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
+#: Rows searched between two looks at the clock.
+SLICE = 2000
+
+
+class Search:
+    """The rows in certain states whose name or reason holds a text, however it is capitalised."""
+
+    def __init__(self, rows: Rows, states: frozenset[State], text: str) -> None:
+        """Every state is wanted when `states` is empty; an empty text is in every name."""
+        self._rows = rows
+        self._wanted = np.array([not states or state in states for state in State])
+        self._text = text.casefold()
+        self._found: Mask = np.zeros(1024, dtype=np.bool_)
+        self._done = 0
+
+    @property
+    def is_trivial(self) -> bool:
+        """Whether every row is wanted."""
+        return not self._text and bool(self._wanted.all())
+
+    def advance(self, seconds: float) -> bool:
+        """Search on for about this long; whether there is more to search."""
+        if not self._text:
+            return False
+        deadline = time.monotonic() + seconds
+        while self._done < len(self._rows):
+            end = min(self._done + SLICE, len(self._rows))
+            self._grow(end)
+            self._found[self._done : end] = [self._matches(row) for row in range(self._done, end)]
+            self._done = end
+            if time.monotonic() >= deadline:
+                break
+        return self._done < len(self._rows)
+
+    def again(self, rows: Iterable[int]) -> None:
+        """Look at these rows once more: their reasons changed."""
+        if self._text:
+            for row in rows:
+                if row < self._done:
+                    self._found[row] = self._matches(row)
+
+    def result(self) -> Mask:
+        """For each row whether it is to be shown, as far as the search has come."""
+        mask: Mask = self._wanted[self._rows.states()]
+        if self._text:
+            mask[: self._done] &= self._found[: self._done]
+            mask[self._done :] = False
+        return mask
+
+    def _matches(self, row: int) -> bool:
+        rows = self._rows
+        return self._text in rows.names[row].casefold() or (
+            row in rows.reasons and self._text in rows.reasons[row].casefold()
+        )
+
+    def _grow(self, size: int) -> None:
+        if size > len(self._found):
+            self._found = np.resize(self._found, max(size, 2 * len(self._found)))

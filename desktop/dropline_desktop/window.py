@@ -1,0 +1,333 @@
+"""The main window: lays out the parts, and hands on what the user asks for as signals.
+
+It knows nothing of the line: `listen` feeds its parts from a bus, its signals go to whoever
+connects them.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QAction, QActionGroup, QCloseEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QMainWindow,
+    QMessageBox,
+    QScrollArea,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from dropline import __version__
+from dropline.bus import EventBus
+from dropline.events import (
+    HandlerFailed,
+    Message,
+    RecordingEnded,
+    StationPaused,
+    StationResumed,
+    WorkersChanged,
+)
+from dropline.station import Reading
+from dropline_desktop import format
+from dropline_desktop.actions import Menu, commands
+from dropline_desktop.charts import Charts, MarkKind
+from dropline_desktop.drop_zone import Chooser, Drops, DropZone
+from dropline_desktop.events import EventLog
+from dropline_desktop.figures import Figures
+from dropline_desktop.icons import application_icon
+from dropline_desktop.notices import Notices
+from dropline_desktop.sentences import sentence
+from dropline_desktop.settings import Settings
+from dropline_desktop.status import StatusBar
+from dropline_desktop.theme import Mode, Space, Theme
+from dropline_desktop.tiles import Tiles
+from dropline_desktop.transfers import TransfersPanel
+from dropline_desktop.tuner import Tuner
+
+#: Seconds between two readings that are shown as text: faster can't be read.
+READING_EVERY = 0.25
+
+
+class MainWindow(QMainWindow):
+    """Everything there is to see."""
+
+    #: Paths to take in; emitted while a drop lasts, see `Drops.received`.
+    dropped = Signal(object)
+    stopScanAsked = Signal()
+    #: Job ids, or None for all.
+    cancelAsked = Signal(object)
+    retryAsked = Signal(object)
+    workersWanted = Signal(int)
+    pauseWanted = Signal(bool)
+    recordWanted = Signal(bool)
+    #: Seconds that the figures are to be taken over.
+    windowChosen = Signal(float)
+    closed = Signal()
+
+    def __init__(self, settings: Settings, theme: Theme) -> None:
+        super().__init__()
+        self._settings = settings
+        self._theme = theme
+        self._shown_at = 0.0
+        self.setObjectName("MainWindow")
+        self.setWindowTitle("Dropline")
+        self.setWindowIcon(application_icon())
+        self.chooser = Chooser(self, settings.last_folder)
+        self.drops = Drops(self)
+        self._actions = self._make_actions()
+        self.notices = Notices(theme)
+        self.drop_zone = DropZone(theme, self._actions["addFiles"], self._actions["addFolder"])
+        self.transfers = TransfersPanel(theme)
+        self.tiles = Tiles(theme)
+        self.charts = Charts(theme)
+        self.tuner = Tuner(theme, settings.workers)
+        self.figures = Figures(theme)
+        self.log = EventLog(theme, self.transfers.model.rows.name_of)
+        self.status = StatusBar(theme)
+        self._lay_out()
+        self._make_menus()
+        self._connect()
+        self._restore()
+        self.drops.claim(self)
+
+    def listen(self, bus: EventBus) -> None:
+        """Feed the parts from a bus. A part that fails doesn't stop the others."""
+        bus.subscribe("", self.transfers.take, batches=True)
+        bus.subscribe("", self.log.take, batches=True)  # after the transfers, which know the names
+        bus.subscribe("", self.status.take, batches=True)
+        bus.subscribe("dropline.station.", self._take_marks, batches=True)
+        bus.subscribe(Reading, self._take_readings, batches=True)
+        bus.subscribe(HandlerFailed, self._take_failure)
+        bus.subscribe("dropline.recording.", self._take_recording)
+
+    def show_notice(self, text: str, details: str = "") -> None:
+        """Tell the user something that must be read, without stopping anything."""
+        self.notices.show_notice(text, details)
+
+    def bring_to_front(self) -> None:
+        """Show the window above the others."""
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self._save()
+        super().closeEvent(event)
+        self.closed.emit()
+
+    # --- what arrives -----------------------------------------------------------------------
+
+    def _take_readings(self, messages: list[Message]) -> None:
+        for message in messages:
+            self.charts.add_reading(message.data)  # type: ignore[arg-type]
+        reading = messages[-1].data
+        assert isinstance(reading, Reading)
+        self.tuner.show_reading(reading)
+        if reading.t - self._shown_at >= READING_EVERY:
+            self._shown_at = reading.t
+            self.tiles.show_reading(reading)
+            self.figures.show_reading(reading)
+            self.status.show_reading(reading)
+            self._show_title(reading)
+
+    def _show_title(self, reading: Reading) -> None:
+        """Tell the taskbar how much is left."""
+        left = format.count(reading.in_system)
+        self.setWindowTitle(
+            self.tr("Dropline: {} to send").format(left) if reading.in_system else "Dropline"
+        )
+
+    def _take_marks(self, messages: list[Message]) -> None:
+        for message in messages:
+            ago = (datetime.now(UTC) - message.time).total_seconds()
+            at = time.monotonic() - ago
+            match message.data:
+                case WorkersChanged(before=before, wanted=wanted):
+                    self.charts.add_mark(at, MarkKind.WORKERS, f"c {before}→{wanted}")
+                case StationPaused():
+                    self.charts.add_mark(at, MarkKind.PAUSED, self.tr("paused"))
+                case StationResumed():
+                    self.charts.add_mark(at, MarkKind.RESUMED, self.tr("resumed"))
+
+    def _take_failure(self, message: Message) -> None:
+        assert isinstance(message.data, HandlerFailed)
+        text = self.tr("A part of Dropline failed ({}). Uploads go on; please report it.")
+        self.show_notice(text.format(message.data.error), repr(message.data))
+
+    def _take_recording(self, message: Message) -> None:
+        match message.data:
+            case RecordingEnded(problem=problem) if problem:
+                self._actions["record"].setChecked(False)
+                self.show_notice(problem)
+            case event:
+                self.status.showMessage(sentence(event), 8000)
+
+    # --- how it is put together -------------------------------------------------------------
+
+    def _make_actions(self) -> dict[str, QAction]:
+        runs = {
+            "addFiles": self.chooser.files,
+            "addFolder": self.chooser.directory,
+            "paste": self.drops.paste,
+            "quit": self.close,
+            "retryFailed": lambda: self.retryAsked.emit(None),
+            "cancelAll": lambda: self.cancelAsked.emit(None),
+            "stopScan": self.stopScanAsked.emit,
+            "record": self.recordWanted.emit,
+            "about": self._about,
+        }
+        return {
+            command.name: command.make(self._theme, self, runs[command.name])
+            for command in commands()
+        }
+
+    def _lay_out(self) -> None:
+        self._tune = self._tune_panel()
+        self._instruments = QSplitter(Qt.Orientation.Horizontal)
+        self._instruments.addWidget(_column(self.tiles, self.charts))
+        self._instruments.addWidget(self._tune)
+        self._instruments.setStretchFactor(0, 1)
+        self._rows = QSplitter(Qt.Orientation.Vertical)
+        self._rows.addWidget(self._instruments)
+        self._rows.addWidget(self.log)
+        self._rows.setStretchFactor(0, 1)
+        self._columns = QSplitter(Qt.Orientation.Horizontal)
+        self._columns.addWidget(_column(self.drop_zone, self.transfers))
+        self._columns.addWidget(self._rows)
+        self._columns.setStretchFactor(1, 1)
+        for splitter in self._splitters:
+            splitter.setChildrenCollapsible(False)
+        self.setCentralWidget(_column(self.notices, self._columns, margin=Space.M))
+        self.setStatusBar(self.status)
+
+    @property
+    def _splitters(self) -> tuple[QSplitter, QSplitter, QSplitter]:
+        return self._columns, self._rows, self._instruments
+
+    def _tune_panel(self) -> QWidget:
+        card = QFrame()
+        card.setProperty("card", True)
+        card.setObjectName("tunePanel")
+        layout = QVBoxLayout(card)
+        layout.setContentsMargins(Space.M, Space.M, Space.M, Space.M)
+        layout.setSpacing(Space.L)
+        layout.addWidget(self.tuner)
+        layout.addWidget(self.figures, 1)
+        return _Scrolled(card)
+
+    def _make_menus(self) -> None:
+        menus = {menu: self.menuBar().addMenu(menu.title) for menu in Menu}
+        for command in commands():
+            if command.apart:
+                menus[command.menu].addSeparator()
+            menus[command.menu].addAction(self._actions[command.name])
+        view = menus[Menu.VIEW]
+        for part, text in (
+            (self._tune, self.tr("&Tuning panel")),
+            (self.log, self.tr("&Event log")),
+        ):
+            shown = view.addAction(text)
+            shown.setCheckable(True)
+            shown.setChecked(True)
+            shown.toggled.connect(part.setVisible)
+        view.addSeparator()
+        self._add_themes(view.addMenu(self.tr("T&heme")))
+
+    def _add_themes(self, menu: QWidget) -> None:
+        group = QActionGroup(self)
+        for mode, text in (
+            (Mode.SYSTEM, self.tr("As the system")),
+            (Mode.LIGHT, self.tr("Light")),
+            (Mode.DARK, self.tr("Dark")),
+        ):
+            action = group.addAction(text)
+            action.setCheckable(True)
+            action.setChecked(self._theme.mode is mode)
+            action.triggered.connect(lambda _on, mode=mode: self._choose_theme(mode))
+            menu.addAction(action)
+
+    def _connect(self) -> None:
+        self.drops.received.connect(self.dropped)
+        self.drops.rejected.connect(self.show_notice)
+        self.drops.hovering.connect(self.drop_zone.set_hovered)
+        self.chooser.chosen.connect(self.dropped)
+        self.transfers.cancelAsked.connect(self.cancelAsked)
+        self.transfers.retryAsked.connect(self.retryAsked)
+        self.transfers.stopScanAsked.connect(self.stopScanAsked)
+        self.transfers.noticed.connect(self.show_notice)
+        self.tuner.workersWanted.connect(self.workersWanted)
+        self.tuner.pauseWanted.connect(self.pauseWanted)
+        self.charts.windowChanged.connect(self.windowChosen)
+        self.charts.exportFailed.connect(self.show_notice)
+        self.charts.exported.connect(
+            lambda path: self.status.showMessage(self.tr("Saved as {}").format(path), 8000)
+        )
+
+    # --- what is remembered -----------------------------------------------------------------
+
+    def _restore(self) -> None:
+        self.resize(1280, 760)
+        self.restoreGeometry(self._settings.layout("window"))
+        sizes = {"columns": [430, 840], "rows": [560, 110], "instruments": [640, 240]}
+        for splitter, (name, first) in zip(self._splitters, sizes.items(), strict=True):
+            if not splitter.restoreState(self._settings.layout(name)):
+                splitter.setSizes(first)
+        self.transfers.view.horizontalHeader().restoreState(self._settings.layout("transfers"))
+        self.charts.set_window(self._settings.figures_window)
+
+    def _save(self) -> None:
+        self._settings.set_layout("window", self.saveGeometry())
+        for splitter, name in zip(self._splitters, ("columns", "rows", "instruments"), strict=True):
+            self._settings.set_layout(name, splitter.saveState())
+        header = self.transfers.view.horizontalHeader()
+        self._settings.set_layout("transfers", header.saveState())
+        self._settings.last_folder = self.chooser.folder
+        self._settings.workers = self.tuner.workers
+        self._settings.save()
+
+    def _choose_theme(self, mode: Mode) -> None:
+        self._theme.set_mode(mode)
+        self._settings.theme = mode
+
+    def _about(self) -> None:
+        box = QMessageBox(self)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setWindowTitle(self.tr("About Dropline"))
+        box.setIconPixmap(application_icon().pixmap(64, 64))
+        box.setText(f"<b>Dropline {__version__}</b>")
+        box.setInformativeText(
+            self.tr("Drop files in, watch the line, tune it. Free software, MIT licence.")
+        )
+        box.open()
+
+
+class _Scrolled(QScrollArea):
+    """A panel that scrolls up and down where it is too high, and is never cut at its side."""
+
+    def __init__(self, panel: QWidget) -> None:
+        super().__init__()
+        self._panel = panel
+        self.setWidget(panel)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def minimumSizeHint(self) -> QSize:
+        bar = self.verticalScrollBar()
+        width = self._panel.minimumSizeHint().width()
+        return QSize(width + (bar.sizeHint().width() if bar.isVisible() else 0), 100)
+
+
+def _column(*parts: QWidget, margin: int = 0) -> QWidget:
+    column = QWidget()
+    layout = QVBoxLayout(column)
+    layout.setContentsMargins(margin, margin, margin, margin)
+    layout.setSpacing(Space.M)
+    for part in parts:
+        layout.addWidget(part, 0 if part is not parts[-1] else 1)
+    return column

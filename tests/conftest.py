@@ -1,0 +1,77 @@
+"""What every test gets: a data folder of its own, and a guard against threads that outlive it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+THREADS_END_WITHIN = 5.0
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left_behind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail a test that starts a thread, daemon or not, which does not end with it."""
+    started: list[tuple[threading.Thread, str]] = []
+    start = threading.Thread.start
+
+    def noted_start(thread: threading.Thread) -> None:
+        started.append((thread, _caller_in_project()))
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", noted_start)
+    yield
+    deadline = time.monotonic() + THREADS_END_WITHIN
+    for thread, _ in started:
+        if thread.ident is not None:  # its start may have failed
+            thread.join(max(0.0, deadline - time.monotonic()))
+    left = [f"{thread.name}, started at {where}" for thread, where in started if thread.is_alive()]
+    if left:
+        pytest.fail("threads left behind: " + "; ".join(left), pytrace=False)
+
+
+def _caller_in_project() -> str:
+    """file:line nearest to a thread's start that is the project's own, not a library's."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        path = Path(frame.f_code.co_filename)
+        if path.is_relative_to(ROOT) and ".venv" not in path.parts:
+            return f"{path.relative_to(ROOT)}:{frame.f_lineno}"
+        frame = frame.f_back
+    return "a place outside the project"
+
+
+@pytest.fixture(autouse=True)
+def dropline_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh DROPLINE_HOME, for this process and those that it starts."""
+    home = tmp_path / "dropline-home"
+    monkeypatch.setenv("DROPLINE_HOME", str(home))
+    return home
+
+
+@pytest.fixture(scope="session")
+def need_program() -> Callable[[str, str], str]:
+    """`need_program("Xvfb", "xvfb")`: the program's path, by its name and its Debian package's.
+
+    Where it is not installed the test is skipped, naming the package; with CI=true it fails, for
+    there `make test` has installed it.
+    """
+
+    def need(program: str, package: str) -> str:
+        path = shutil.which(program)
+        if path is not None:
+            return path
+        reason = f"{program} is not installed (Debian package {package})"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+
+    return need

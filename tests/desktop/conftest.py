@@ -1,0 +1,57 @@
+"""For tests of the window: off screen, in English, and nothing of it outlives its test."""
+
+from __future__ import annotations
+
+import os
+import sys
+import weakref
+from collections.abc import Iterator
+
+import pytest
+import shiboken6
+from PySide6.QtCore import QCoreApplication, QEvent, QTimer
+from PySide6.QtWidgets import QApplication
+
+# Read when the application object is made, which is later than this.
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ["LC_ALL"] = "C.UTF-8"
+
+# What Qt says that is no fault of ours; anything else of that level fails the test.
+QT_MESSAGES_IGNORED: tuple[str, ...] = (
+    r"This plugin does not support (propagateSizeHints|raise)\(\)",  # off screen
+)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    # Markers, not settings in pyproject.toml: without Qt and pytest-qt tests/core still runs.
+    item.add_marker(pytest.mark.qt_log_level_fail("WARNING"))
+    item.add_marker(pytest.mark.qt_log_ignore(*QT_MESSAGES_IGNORED))
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_qt_left_behind(
+    qapp: QApplication, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Fail a test that leaves a timer running or a window open."""
+    started: weakref.WeakKeyDictionary[QTimer, str] = weakref.WeakKeyDictionary()
+    start = QTimer.start
+
+    def noted_start(timer: QTimer, *arguments: object) -> None:
+        frame = sys._getframe(1)
+        started[timer] = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        start(timer, *arguments)
+
+    monkeypatch.setattr(QTimer, "start", noted_start)
+    yield
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    left: list[str] = []
+    for timer, where in started.items():
+        if shiboken6.isValid(timer) and timer.isActive():
+            left.append(f"a timer started at {where}")
+            timer.stop()
+    for window in qapp.topLevelWidgets():
+        if window.isVisible():
+            left.append(f"{type(window).__name__} {window.objectName()!r} on the screen")
+            window.close()
+    if left:
+        pytest.fail("left behind: " + "; ".join(left), pytrace=False)

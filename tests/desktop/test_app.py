@@ -1,0 +1,307 @@
+"""The whole program with its real receiver and line: from the drop to the proof, and to the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from PySide6.QtCore import QMimeData, Qt, QTimer
+from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication, QWidget
+
+from dropline.events import Message, RecordingEnded, StationDrained, WorkersChanged
+from dropline.home import Home
+from dropline.meter import measure
+from dropline.receiver import Receiver
+from dropline.station import Reading
+from dropline_desktop import demo
+from dropline_desktop.app import Application
+from dropline_desktop.dropped import to_url
+from dropline_desktop.transfers.rows import State
+
+PATIENCE = 30_000  # milliseconds
+ODD_NAMES = ["文件 名.txt", "a#b%41?.txt", "new\nline.txt", os.fsdecode(b"caf\xe9.txt"), "😀.txt"]
+
+
+@pytest.fixture
+def wait(qtbot) -> Callable[[Callable[[], object]], None]:
+    """Let the program go on until something is so; long enough for a busy machine."""
+    return lambda condition: qtbot.waitUntil(lambda: bool(condition()), timeout=PATIENCE)
+
+
+@pytest.fixture
+def application(qapp, wait, dropline_home) -> Iterator[Callable[[], Application]]:
+    """Makes applications; each is closed at the end, whatever the test has done."""
+    made: list[Application] = []
+
+    def make() -> Application:
+        app = Application(qapp, Home(dropline_home), port=0)
+        app.ended = False
+        app.finished.connect(lambda: setattr(app, "ended", True))
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        app.shutdown()
+        wait(lambda app=app: app.ended)
+        app.window.deleteLater()
+        app.deleteLater()
+
+
+@pytest.fixture
+def app(application, wait) -> Application:
+    """An application that has started."""
+    app = application()
+    heard: list[Message] = []
+    app.bus.subscribe(Reading, heard.append)
+    app.start()
+    wait(lambda: bool(heard))
+    return app
+
+
+def drop(window: QWidget, *paths: Path) -> None:
+    """Drop paths on a window, as the window system does."""
+    mime = QMimeData()
+    mime.setUrls([to_url(os.fspath(path)) for path in paths])
+    place, action = window.rect().center(), Qt.DropAction.CopyAction
+    held = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    QApplication.sendEvent(window, QDragEnterEvent(place, action, mime, *held))
+    QApplication.sendEvent(window, QDropEvent(place.toPointF(), action, mime, *held))
+
+
+def make_files(folder: Path, count: int) -> Path:
+    (folder / "nested" / "empty").mkdir(parents=True)
+    for number in range(count):
+        (folder / f"{number}.bin").write_bytes(os.urandom(200 + number))
+    for name in ODD_NAMES:
+        (folder / "nested" / name).write_bytes(name.encode("utf-8", "surrogateescape"))
+    return folder
+
+
+def sent(app: Application) -> int:
+    counts = app.window.transfers.model.rows.counts
+    return counts[State.SENT] + counts[State.DUPLICATE]
+
+
+def test_a_dropped_folder_is_sent_and_verified(app, wait, tmp_path):
+    folder = make_files(tmp_path / "photos", 40)
+    total = 40 + len(ODD_NAMES) + 1  # and the empty folder
+    drop(app.window, folder)
+    wait(lambda: sent(app) == total)
+
+    model = app.window.transfers.model
+    wait(lambda: model.rowCount() == total)
+    url = app.engine._receiver.url
+    stored = requests.get(f"{url}/files", params={"limit": 1000}, timeout=5).json()["files"]
+    names = {item["name"] for item in stored}
+    assert len(stored) == total
+    assert {"photos/0.bin", "photos/nested/文件 名.txt", "photos/nested/empty/"} <= names
+    wait(lambda: app.window.log.model.rowCount() > 2 * total)
+    assert app.window.status.receiver.text() == url
+
+
+def test_the_worker_count_changes_while_it_runs(app, wait, tmp_path):
+    folder = make_files(tmp_path / "files", 200)
+    changes: list[WorkersChanged] = []
+    readings: list[Reading] = []
+    app.bus.subscribe(WorkersChanged, lambda message: changes.append(message.data))
+    app.bus.subscribe(Reading, lambda message: readings.append(message.data))
+    drop(app.window, folder)
+    app.window.tuner.spin.setValue(7)
+    wait(lambda: readings and readings[-1].running == 7)
+    app.window.tuner.slider.setValue(2)
+    wait(lambda: readings[-1].running == readings[-1].wanted == 2)
+    assert [change.wanted for change in changes] == [7, 2]
+    wait(lambda: sent(app) == 200 + len(ODD_NAMES) + 1)
+    assert app.settings.workers == 2
+
+
+def test_pause_cancel_and_the_rest(app, wait, tmp_path):
+    app.window.tuner.pause.click()
+    readings: list[Reading] = []
+    app.bus.subscribe(Reading, lambda message: readings.append(message.data))
+    wait(lambda: readings and readings[-1].paused)
+    drop(app.window, make_files(tmp_path / "files", 20))
+    counts = app.window.transfers.model.rows.counts
+    wait(lambda: counts[State.WAITING] == 26)
+    app.window.cancelAsked.emit([1, 2])
+    wait(lambda: counts[State.CANCELLED] == 2)
+    app.window.tuner.pause.click()
+    wait(lambda: sent(app) == 24)
+
+
+def test_a_vanished_file_fails_in_a_sentence_and_can_be_retried(app, qtbot, wait, tmp_path):
+    lost = tmp_path / "lost.txt"
+    lost.write_text("x")
+    app.window.tuner.spin.setValue(0)
+    drop(app.window, lost)
+    model = app.window.transfers.model
+    wait(lambda: model.rows.counts[State.WAITING] == 1)
+    held = Path(Home(app.home.root).spool)
+    for path in held.rglob("lost.txt"):
+        path.unlink()
+    app.window.tuner.spin.setValue(1)
+    wait(lambda: model.rows.counts[State.FAILED] == 1)
+    assert "not there any more" in model.rows.reasons[0]
+    with qtbot.waitSignal(app.window.retryAsked, timeout=PATIENCE):
+        app.window.findChild(object, "retryFailed").trigger()
+    wait(lambda: model.rows.attempts(0) == 1)
+
+
+def test_closing_while_busy_ends_every_thread(app, qtbot, wait, tmp_path):
+    """The guard of every test looks for threads; here they are in the middle of their work."""
+    drop(app.window, make_files(tmp_path / "files", 500))
+    wait(lambda: sent(app) > 0)
+    with qtbot.waitSignal(app.finished, timeout=PATIENCE):
+        app.window.close()
+    assert not app.window.isVisible()
+
+
+def test_closing_before_the_engine_has_started(application, qtbot):
+    app = application()
+    app.start()
+    with qtbot.waitSignal(app.finished, timeout=PATIENCE):
+        app.window.close()
+
+
+def test_what_is_dropped_before_the_engine_has_started_is_sent(application, wait, tmp_path):
+    app = application()
+    (tmp_path / "early.txt").write_text("early")
+    drop(app.window, tmp_path / "early.txt")
+    app.start()
+    wait(lambda: sent(app) == 1)
+
+
+def test_an_error_in_a_slot_is_shown_and_harms_nothing(app, qtbot, wait, tmp_path):
+    def fail() -> None:
+        raise ZeroDivisionError("as if")
+
+    with qtbot.captureExceptions():
+        app.errors.install()  # pytest-qt has hooks of its own
+        QTimer.singleShot(0, fail)
+        wait(lambda: bool(app.window.notices.notices))
+        app.errors.uninstall()
+    assert "ZeroDivisionError: as if" in app.window.notices.notices[0].text
+    (tmp_path / "x").write_text("x")
+    drop(app.window, tmp_path / "x")
+    wait(lambda: sent(app) == 1)
+
+
+def test_a_receiver_that_cannot_start_says_why(application, wait, dropline_home):
+    home = Home(dropline_home)
+    other = Receiver(home.receiver_data, port=0)
+    other.start()
+    try:
+        app = application()
+        app.start()
+        wait(lambda: bool(app.window.notices.notices))
+        assert "Another receiver uses" in app.window.notices.notices[0].text
+        drop(app.window, dropline_home)
+        assert app.window.notices.notices[0].accessibleName().endswith("(2 times)")
+        app.window.tuner.spin.setValue(3)
+    finally:
+        other.stop()
+
+
+def test_the_arrangement_is_remembered(application, qtbot):
+    first = application()
+    first.start()
+    first.window.resize(1100, 700)
+    first.window._columns.setSizes([300, 800])
+    sizes = first.window._columns.sizes()
+    first.window.tuner.spin.setValue(9)
+    with qtbot.waitSignal(first.finished, timeout=PATIENCE):
+        first.window.close()
+    second = application()
+    second.window.resize(first.window.size())  # the off-screen screen is a small one
+    second.window.show()
+    assert second.window._columns.sizes() == sizes
+    assert second.window.tuner.workers == 9
+
+
+def test_the_window_keeps_the_names_of_the_contract(app):
+    window = app.window
+    assert window.objectName() == "MainWindow"
+    assert window.windowTitle().startswith("Dropline")
+    for name in (
+        *("dropZone", "transfers", "workers", "workersSlider", "pauseButton", "eventLog"),
+        *("chartRates", "chartQueue", "chartResponse", "chartUtilisation", "chartWorkers"),
+    ):
+        assert window.findChild(QWidget, name) is not None, name
+
+
+def test_the_demo_verifies_every_file(application, qtbot, tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "BACKLOG", 40)
+    monkeypatch.setattr(demo, "WINDOW", 1.0)
+    monkeypatch.chdir(tmp_path)
+    said: list[str] = []
+    with demo._samples() as samples:
+        script = demo.Demo(application(), samples, tmp_path / "files")
+        try:
+            assert script.run(said.append) == 0
+        finally:
+            script.end()
+    text = "\n".join(said)
+    assert (tmp_path / "dropline-demo.png").stat().st_size > 10_000
+    for symbol in ("λ", "μ", "ρ", "L", "τ"):
+        assert f"   {symbol}  " in text
+
+
+# --- as a process -----------------------------------------------------------------------------
+
+
+def wait_for_run_file(home: Path, process: subprocess.Popen[bytes], wait) -> dict[str, object]:
+    run = home / "run.json"
+    wait(lambda: run.exists() or process.poll() is not None)
+    return json.loads(run.read_text())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_program_cleanly(dropline_home, wait, tmp_path, number):
+    folder = make_files(tmp_path / "files", 500)
+    process = subprocess.Popen([sys.executable, "-m", "dropline_desktop", os.fspath(folder)])
+    run = wait_for_run_file(dropline_home, process, wait)
+    assert run["pid"] == process.pid
+    process.send_signal(number)
+    assert process.wait(15) == 0
+    assert not (dropline_home / "run.json").exists()
+
+
+def test_a_second_start_hands_its_paths_over(dropline_home, wait, tmp_path):
+    path = tmp_path / "handed over.txt"
+    path.write_text("x")
+    command = [sys.executable, "-m", "dropline_desktop"]
+    process = subprocess.Popen(command)
+    try:
+        run = wait_for_run_file(dropline_home, process, wait)
+        assert subprocess.run([*command, path.name], cwd=tmp_path, timeout=20).returncode == 0
+        files = f"{run['receiver']}/files"
+        wait(lambda: bool(requests.get(files, timeout=5).json()["files"]))
+        assert requests.get(files, timeout=5).json()["files"][0]["name"] == "handed over.txt"
+    finally:
+        process.terminate()
+        assert process.wait(15) == 0
+
+
+def test_the_log_is_recorded_and_measures_what_was_sent(app, wait, tmp_path):
+    ended: list[Message] = []
+    app.bus.subscribe(RecordingEnded, ended.append)
+    drained: list[Message] = []
+    app.bus.subscribe(StationDrained, drained.append)
+    record = app.window.findChild(QAction, "record")
+    record.trigger()
+    drop(app.window, make_files(tmp_path / "files", 20))
+    wait(lambda: drained and sent(app) == 20 + len(ODD_NAMES) + 1)
+    record.trigger()
+    wait(lambda: bool(ended))
+    (log,) = app.home.logs.glob("line-*.jsonl")
+    figures = measure(log, 0, 1e6)
+    assert figures["arrivals"] == figures["finished"] == sent(app)

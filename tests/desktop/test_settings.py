@@ -1,0 +1,30 @@
+"""Settings: typed, kept on disk, and never in the way."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QByteArray
+
+from dropline_desktop.settings import Settings
+
+
+def test_values_come_back_with_their_types(tmp_path):
+    settings = Settings(tmp_path)
+    assert (settings.workers, settings.figures_window, settings.theme) == (4, 10.0, "system")
+    settings.workers = 12
+    settings.figures_window = 60.0
+    settings.theme = "dark"
+    settings.last_folder = "/data/文件"
+    settings.set_layout("window", QByteArray(b"\0\1"))
+    settings.save()
+    again = Settings(tmp_path)
+    assert (again.workers, again.figures_window, again.theme) == (12, 60.0, "dark")
+    assert again.last_folder == "/data/文件"
+    assert again.layout("window") == QByteArray(b"\0\1")
+
+
+def test_a_damaged_file_reads_as_the_defaults(tmp_path):
+    (tmp_path / "settings.ini").write_text("[General]\nworkers=many\nfigures_window=@Invalid()\n")
+    settings = Settings(tmp_path)
+    assert settings.workers == 4
+    assert settings.figures_window == 10.0
+    assert settings.layout("window").isEmpty()

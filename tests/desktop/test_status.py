@@ -1,0 +1,122 @@
+"""The status bar and the notices: in words, and true to what came."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import sys
+
+import pytest
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QPushButton, QToolButton
+
+from dropline.bus import MemoryBus, Router
+from dropline.events import (
+    Event,
+    FileRetried,
+    FileUploaded,
+    Message,
+    ReceiverStarted,
+    ReceiverStopped,
+    StationDrained,
+)
+from dropline.meter import LittlesLaw
+from dropline_desktop.interpreter import FULL_AFTER, SWITCH_INTERVAL, Interpreter
+from dropline_desktop.notices import MOST, Notices
+from dropline_desktop.status import StatusBar
+from dropline_desktop.theme import Theme
+
+ROUTER = Router("test", lambda _event: None)
+LAW = LittlesLaw(
+    mean_in_system=12.25, throughput_times_response=12.0, edge=0.25, error=0.0, stationary=True
+)
+
+
+def messages(*events: Event) -> list[Message]:
+    return [ROUTER.envelope(event) for event in events]
+
+
+@pytest.fixture
+def status(qtbot, qapp):
+    status = StatusBar(Theme(qapp))
+    qtbot.addWidget(status)
+    return status
+
+
+@pytest.fixture
+def notices(qtbot, qapp):
+    notices = Notices(Theme(qapp))
+    qtbot.addWidget(notices)
+    return notices
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({}, "Little's law: L 12.3 = X·W 12.0 + 0.25 at the edges ✓"),
+        ({"edge": -0.25}, "Little's law: L 12.3 = X·W 12.0 − 0.25 at the edges ✓"),
+        ({"error": 0.5}, "Little's law: L 12.3 = X·W 12.0 + 0.25 at the edges ✗ off by 0.50"),
+        ({"mean_in_system": 0.0}, "Little's law: the line is empty"),
+    ],
+)
+def test_littles_law_in_plain_words(status, change, text):
+    assert status._law(dataclasses.replace(LAW, **change)) == text
+
+
+def test_a_line_that_fills_is_explained(status):
+    assert "filling or emptying" not in status._explain(LAW)
+    assert "filling or emptying" in status._explain(dataclasses.replace(LAW, stationary=False))
+
+
+def test_the_receivers_address_can_be_copied(status):
+    assert not status.receiver.isEnabled()
+    status.take(messages(ReceiverStarted("http://127.0.0.1:8765")))
+    status.receiver.click()
+    assert QGuiApplication.clipboard().text() == "http://127.0.0.1:8765"
+    status.take(messages(ReceiverStopped("http://127.0.0.1:8765")))
+    assert status.receiver.text() == "Receiver stopped"
+
+
+def test_the_target_does_well_or_not(status):
+    status.take(messages(FileUploaded(1, "id", 1, "00", False, 0.1)))
+    assert status.target.text().startswith("Target: answers, last file verified at ")
+    status.take(messages(FileRetried(2, 1, "It is busy.", 1.0)))
+    assert status.target.text().endswith("failed: It is busy.")
+
+
+def test_notices_are_counted_bounded_and_dismissed(notices):
+    notices.show()
+    for number in (0, 0, 1, 2, 3):
+        notices.show_notice(f"Notice {number}", details="why")
+    shown = notices.notices
+    assert [notice.text for notice in shown] == ["Notice 1", "Notice 2", "Notice 3"]
+    assert len(shown) == MOST
+    notices.show_notice("Notice 3")
+    assert shown[-1].accessibleName() == "Notice 3 (2 times)"
+    shown[0].findChild(QPushButton).click()
+    assert QGuiApplication.clipboard().text() == "why"
+    for notice in shown:
+        notice.findChild(QToolButton).click()
+    assert notices.notices == []
+    assert not notices.isVisible()
+
+
+def test_turns_are_short_and_full_collections_wait_for_an_empty_line():
+    before, collected = (gc.get_threshold(), sys.getswitchinterval()), []
+    gc.callbacks.append(lambda phase, info: collected.append(info["generation"]))
+    bus, interpreter = MemoryBus("test"), Interpreter()
+    try:
+        interpreter.listen(bus)
+        assert gc.get_threshold()[2] == FULL_AFTER
+        assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL)
+        bus.publish(ReceiverStarted("http://127.0.0.1:1"))
+        assert gc.get_freeze_count() > 0
+        collected.clear()
+        bus.publish(StationDrained("send", 1, 0, 0))
+        assert 2 in collected
+    finally:
+        gc.callbacks.pop()
+        interpreter.close()
+        bus.close()
+    assert (gc.get_threshold(), sys.getswitchinterval()) == before
+    assert gc.get_freeze_count() == 0
