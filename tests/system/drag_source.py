@@ -5,7 +5,7 @@
 
 Prints "ready" when its window is shown, "started" when a drag begins, "action NAME" whenever the
 target changes what it would do, and "dropped NAME" at the end. With --then-delete the paths are
-deleted as soon as the drop is over, before that is printed, as an archive manager does.
+deleted as soon as the target says that it has finished, as an archive manager does.
 """
 
 from __future__ import annotations
@@ -42,12 +42,16 @@ class Source(QLabel):
         drag = QDrag(self)
         drag.setMimeData(mime)
         drag.actionChanged.connect(lambda action: say(f"action {action.name}"))
+        # exec returns when the button is released; Qt keeps the drag until XdndFinished.
+        drag.destroyed.connect(self._delete_all)
         say("started")
         action = drag.exec(Qt.DropAction.CopyAction | Qt.DropAction.MoveAction)
-        for path in self._delete:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
         say(f"dropped {action.name}")
         self._dragging = False
+
+    def _delete_all(self) -> None:
+        for path in self._delete:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def say(line: str) -> None:
