@@ -85,6 +85,9 @@ class Announcer:
             self._told[job.id] = now
             self._bus.post(FileProgressed(job.id, done))
 
+    def checkpointed(self, job: Job[Upload]) -> None:
+        pass
+
     def finished(self, job: Job[Upload], result: Receipt, seconds: float) -> None:
         self._told.pop(job.id, None)
         self._bus.post(

@@ -46,6 +46,9 @@ class Stories:
     def progressed(self, job: Job[str], done: int) -> None:
         pass
 
+    def checkpointed(self, job: Job[str]) -> None:
+        self.of[job.id].append("checkpointed")
+
     def finished(self, job: Job[str], result: str, seconds: float) -> None:
         assert seconds >= 0
         self.of[job.id].append(f"finished {result}")
@@ -131,6 +134,18 @@ def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
 
 def items(count: int, start: int = 0) -> list[tuple[str, int]]:
     return [(f"item {number}", 10) for number in range(start, start + count)]
+
+
+def test_a_worker_may_have_kept_how_to_go_on_with_a_job() -> None:
+    def behave(item: str, attempt: Attempt) -> str:
+        attempt.checkpoint()
+        return item
+
+    stories = Stories()
+    with station(Floor(behave), stories) as made:
+        (job,) = made.submit(items(1))
+        assert made.wait_drained(10)
+    assert stories.of[job] == ["arrived", "started", "checkpointed", "finished item 0"]
 
 
 def test_every_job_is_served_once_and_told_in_order() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from dropline.bus import MemoryBus
 from dropline.events import ReceiverStarted, ReceiverStopped
+from dropline.home import FolderInUseError
 from dropline.receiver.app import create_app
 from dropline.receiver.database import DatabaseError
 from dropline.receiver.guard import Guard, is_loopback
-from dropline.receiver.lock import FolderInUseError
 from dropline.receiver.server import NoPortError, Server, listen
 from dropline.receiver.store import Store
 

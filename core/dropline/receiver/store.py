@@ -12,9 +12,9 @@ from pathlib import Path
 
 from dropline.bus import EventBus
 from dropline.events import FileReceived, FileStored, Message
+from dropline.home import FolderLock
 from dropline.receiver.database import Database, StoredFile
 from dropline.receiver.folder import Folder
-from dropline.receiver.lock import FolderLock
 from dropline.receiver.spool import Spool
 from dropline.receiver.writer import Kept, Writer
 

@@ -54,6 +54,9 @@ class Hooks(Protocol[ItemT, ResultT_contra]):
     def progressed(self, job: Job[ItemT], done: int) -> None:
         """`done` bytes of the running attempt are through."""
 
+    def checkpointed(self, job: Job[ItemT]) -> None:
+        """The item of the running attempt says how a later attempt can go on from there."""
+
     def finished(self, job: Job[ItemT], result: ResultT_contra, seconds: float) -> None:
         """An attempt of `seconds` succeeded."""
 
@@ -360,7 +363,7 @@ class Station(Generic[ItemT, ResultT]):
                 self._idle -= 1
             _, job = self._queue.popitem(last=False)
             job.attempts += 1
-            attempt = Attempt(self._reporter(job))
+            attempt = Attempt(self._reporter(job), lambda: self._hooks.checkpointed(job))
             now = self._clock()
             self._serving[job.id] = (now, job, attempt)
             self._observe([Entry(now, Kind.START, job.id)])

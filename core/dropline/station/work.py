@@ -52,8 +52,11 @@ class Job(Generic[ItemT]):
 class Attempt:
     """One try at a job: a way to stop it, and where it reports its progress."""
 
-    def __init__(self, report: Callable[[int], None]) -> None:
+    def __init__(
+        self, report: Callable[[int], None], checkpoint: Callable[[], None] = lambda: None
+    ) -> None:
         self._report = report
+        self._checkpoint = checkpoint
         self._lock = threading.Lock()
         self._aborted = False
         self._stop: Callable[[], None] | None = None
@@ -87,6 +90,10 @@ class Attempt:
     def progressed(self, size: int) -> None:
         """Report `size` more bytes of the job done."""
         self._report(size)
+
+    def checkpoint(self) -> None:
+        """Have what the item now says of how to go on with it kept, should the program end."""
+        self._checkpoint()
 
 
 class Worker(Protocol[ItemT_contra, ResultT_co]):
