@@ -3,7 +3,7 @@
 # Arguments for the program behind a target: make test ARGS="tests/core -k meter"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check bench lock
+.PHONY: help run test test-all check bench pictures lock
 
 ARGS ?=
 PYTHON ?= python3
@@ -44,6 +44,10 @@ check: ## format, lint, types and import contracts
 bench: ## the benchmarks
 	$(prepare)
 	@$(BIN)/python tests/benchmarks/run.py $(ARGS)
+
+pictures: ## the README's pictures of the window, anew
+	$(prepare)
+	@$(BIN)/python tools/pictures.py --state busy
 
 lock: ## requirements.lock anew; ARGS=--upgrade moves every pin to its newest
 	$(prepare)

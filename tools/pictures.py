@@ -3,9 +3,10 @@
 The real program runs off screen in a data folder of its own, sends real files to its own receiver,
 and is photographed idle, busy and with failures, light and dark.
 
-    python tools/pictures.py [--out DIR] [--state S]… [--theme T]…
+    make pictures                                      those of the README
+    python tools/pictures.py --out DIR [--state S]… [--theme T]…
 
-QT_SCALE_FACTOR=2 makes them for a screen of high density.
+QT_SCALE_FACTOR=2 makes them as on a screen of high density.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("LC_ALL", "C.UTF-8")
+# of what that platform can't do
+os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")
 
 from PySide6.QtCore import QDeadlineTimer, QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
@@ -34,7 +37,7 @@ THEMES = (Mode.LIGHT, Mode.DARK)
 #: Logical size of the window.
 SIZE = (1440, 860)
 #: Files of the busy picture, and the workers before and after the change that it shows.
-FILES, BEFORE, AFTER = 5000, 2, 8
+FILES, BEFORE, AFTER = 15_000, 2, 8
 
 
 class Session:
@@ -45,9 +48,9 @@ class Session:
         self.app = Application(qt, Home(folder / "home"), port=0)
         self.reading: Reading | None = None
         self.app.theme.set_mode(mode)
-        self.app.settings.workers = BEFORE
         self.app.bus.subscribe(Reading, self._read)
         self.app.start()
+        self.app.window.tuner.spin.setValue(BEFORE)
         self.app.window.resize(*SIZE)
         self.until(lambda: self.reading is not None)
 
@@ -83,12 +86,11 @@ class Session:
 
     def busy(self) -> None:
         """In the middle of a large drop, some seconds after more workers were given to it."""
-        self.app.window.charts.set_window(60.0)
         self.app.drop([os.fspath(self.make_files("Holiday 2026", FILES))])
         self.until(lambda: self._finished() > 200)
-        self.go_on(6.0)
+        self.go_on(14.0)
         self.app.window.tuner.spin.setValue(AFTER)
-        self.go_on(6.0)
+        self.go_on(14.0)
 
     def failures(self) -> None:
         """With files that could not be sent."""
