@@ -140,6 +140,44 @@ class FileFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class FileSkipped(Event):
+    """The file is unchanged since the target verifiably got it, so it is not sent again."""
+
+    type: ClassVar[str] = "dropline.file.skipped"
+    job: int
+    path: str
+    name: str
+    size: int
+    file_id: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileHeld(Event):
+    """The user lets the file wait until it is released."""
+
+    type: ClassVar[str] = "dropline.file.held"
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileReleased(Event):
+    """A held file takes its turn again."""
+
+    type: ClassVar[str] = "dropline.file.released"
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
+class FilePrioritised(Event):
+    """The file goes before those of lower priority; 0 is the usual one."""
+
+    type: ClassVar[str] = "dropline.file.prioritised"
+    job: int
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
 class FileCancelled(Event):
     """The user took the file out of the line."""
 
@@ -171,6 +209,41 @@ class StationResumed(Event):
 
     type: ClassVar[str] = "dropline.station.resumed"
     station: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderChanged(Event):
+    """The station serves what waits in another order; see `dropline.station.Order`."""
+
+    type: ClassVar[str] = "dropline.station.order"
+    station: str
+    order: str
+
+
+@dataclass(frozen=True, slots=True)
+class TargetDown(Event):
+    """The target cannot be reached, or takes nothing now: one probe at a time until it does."""
+
+    type: ClassVar[str] = "dropline.target.down"
+    target: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TargetUp(Event):
+    """The target answers again."""
+
+    type: ClassVar[str] = "dropline.target.up"
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class JournalTroubled(Event):
+    """The journal was damaged, or cannot be written; `reason` is a sentence with the remedy."""
+
+    type: ClassVar[str] = "dropline.journal.troubled"
+    path: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,11 @@ class Home:
         return self.root / "spool"
 
     @property
+    def journal(self) -> Path:
+        """What is to be sent and what was."""
+        return self.root / "journal.sqlite"
+
+    @property
     def logs(self) -> Path:
         """Recorded logs and the program's own log."""
         return self.root / "logs"

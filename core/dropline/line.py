@@ -1,14 +1,15 @@
 """The send line: paths in, verified files out.
 
-The one place that puts intake, station, meter and target together. Every method of `Line` returns
-at once: commands run on the line's own thread, walks on theirs, and what happened arrives as
-events on the bus.
+The one place that puts intake, journal, station, meter and target together. Every method of `Line`
+returns at once: commands run on the line's own thread, walks on theirs, and what happened arrives
+as events on the bus, each after the journal has it.
 """
 
 from __future__ import annotations
 
 import itertools
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -20,13 +21,19 @@ from dropline.bus import EventBus
 from dropline.events import (
     FileCancelled,
     FileFailed,
+    FileHeld,
+    FilePrioritised,
     FileProgressed,
     FileQueued,
     FileRefused,
+    FileReleased,
     FileRetried,
     FilesDropped,
+    FileSkipped,
     FileStarted,
     FileUploaded,
+    JournalTroubled,
+    OrderChanged,
     RecordingEnded,
     RecordingStarted,
     ScanFinished,
@@ -34,17 +41,22 @@ from dropline.events import (
     StationDrained,
     StationPaused,
     StationResumed,
+    TargetDown,
+    TargetUp,
     WorkersChanged,
 )
 from dropline.home import Home
-from dropline.intake import Batch, Hold, Spool, walk
+from dropline.intake import Batch, Hold, Root, Spool, walk
+from dropline.journal import Journal, JournalError, Record, State
 from dropline.meter import Entry, Meter, Recorder
 from dropline.station import (
     MAX_WINDOW,
     MAX_WORKERS,
     Backoff,
+    Breaker,
     Job,
     Observer,
+    Order,
     Reading,
     Sampler,
     Station,
@@ -59,25 +71,42 @@ STATION = "send"
 PROGRESS_SECONDS = 0.1
 #: Folders that are walked at the same time.
 SCANS = 4
+#: Files of an earlier run that are taken up at a time.
+RESTORED = 1000
 
 
 class Announcer:
-    """Tells the bus what happens to the jobs of the send station."""
+    """Writes into the journal what happens to the jobs of the send station, then tells the bus."""
 
-    def __init__(self, bus: EventBus, spool: Spool, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        bus: EventBus,
+        journal: Journal,
+        target: Target,
+        spool: Spool,
+        clock: Callable[[], float],
+    ) -> None:
         self._bus = bus
+        self._journal = journal
+        self._target = target
         self._spool = spool
         self._clock = clock
         self._told: dict[int, float] = {}
+        self._numbers: dict[str | None, int] = {}
+        self._trouble = ""
 
     def arrived(self, jobs: Sequence[Job[Upload]]) -> None:
         self._bus.post(
             *(FileQueued(job.id, job.item.path, job.item.name, job.size) for job in jobs)
         )
 
-    def started(self, job: Job[Upload], worker: int) -> None:
-        self._told[job.id] = self._clock()
-        self._bus.post(FileStarted(job.id, job.attempts, worker))
+    def rejoined(self, jobs: Sequence[Job[Upload]]) -> None:
+        self._write(self._journal.waiting, [job.id for job in jobs])
+
+    def started(self, jobs: Sequence[Job[Upload]], worker: int) -> None:
+        now = self._clock()
+        self._told.update((job.id, now) for job in jobs)
+        self._bus.post(*(FileStarted(job.id, job.attempts, worker) for job in jobs))
 
     def progressed(self, job: Job[Upload], done: int) -> None:
         now = self._clock()
@@ -86,29 +115,51 @@ class Announcer:
             self._bus.post(FileProgressed(job.id, done))
 
     def checkpointed(self, job: Job[Upload]) -> None:
-        pass
+        self._write(self._journal.checkpoint, job.id, job.item.resume, job.item.content)
 
-    def finished(self, job: Job[Upload], result: Receipt, seconds: float) -> None:
-        self._told.pop(job.id, None)
+    def finished(self, served: Sequence[tuple[Job[Upload], Receipt]], seconds: float) -> None:
+        self._write(self._record, served)
         self._bus.post(
-            FileUploaded(
-                job.id, result.file_id, result.size, result.sha256, result.duplicate, seconds
+            *(
+                FileUploaded(
+                    job.id,
+                    receipt.file_id,
+                    receipt.size,
+                    receipt.sha256,
+                    receipt.duplicate,
+                    seconds,
+                )
+                for job, receipt in served
             )
         )
-        self._spool.release(job.item.source)
+        for job, _ in served:
+            self._forget(job)
 
     def retried(self, job: Job[Upload], reason: str, delay: float) -> None:
+        self._write(self._journal.retried, job.id, job.attempts, reason)
         self._bus.post(FileRetried(job.id, job.attempts, reason, delay))
 
-    def failed(self, job: Job[Upload], reason: str) -> None:
-        self._told.pop(job.id, None)
-        self._bus.post(FileFailed(job.id, job.attempts, reason))
+    def failed(self, jobs: Sequence[tuple[Job[Upload], str]]) -> None:
+        self._write(self._journal.failed, [(job.id, job.attempts, reason) for job, reason in jobs])
+        for job, _ in jobs:
+            self._told.pop(job.id, None)
+        self._bus.post(*(FileFailed(job.id, job.attempts, reason) for job, reason in jobs))
 
     def cancelled(self, jobs: Sequence[Job[Upload]]) -> None:
+        self._write(self._journal.cancelled, [job.id for job in jobs])
         self._bus.post(*(FileCancelled(job.id) for job in jobs))
         for job in jobs:
-            self._told.pop(job.id, None)
-            self._spool.release(job.item.source)
+            self._forget(job)
+
+    def held(self, jobs: Sequence[Job[Upload]], held: bool) -> None:
+        self._write(self._journal.held, [job.id for job in jobs], held)
+        self._bus.post(*((FileHeld if held else FileReleased)(job.id) for job in jobs))
+
+    def prioritised(self, jobs: Sequence[Job[Upload]]) -> None:
+        for priority in {job.priority for job in jobs}:
+            changed = [job.id for job in jobs if job.priority == priority]
+            self._write(self._journal.prioritised, changed, priority)
+        self._bus.post(*(FilePrioritised(job.id, job.priority) for job in jobs))
 
     def resized(self, before: int, wanted: int) -> None:
         self._bus.post(WorkersChanged(STATION, before, wanted))
@@ -116,8 +167,44 @@ class Announcer:
     def paused(self, paused: bool) -> None:
         self._bus.post(StationPaused(STATION) if paused else StationResumed(STATION))
 
+    def ordered(self, order: Order) -> None:
+        self._bus.post(OrderChanged(STATION, order))
+
+    def target_went(self, down: bool, reason: str) -> None:
+        url = self._target.url
+        self._bus.post(TargetDown(url, reason) if down else TargetUp(url))
+
     def drained(self, finished: int, failed: int, cancelled: int) -> None:
         self._bus.post(StationDrained(STATION, finished, failed, cancelled))
+
+    def _record(self, served: Sequence[tuple[Job[Upload], Receipt]]) -> None:
+        """Record as sent to the very target that says so, whatever was at its URL before."""
+        identity = served[0][1].target or self._target.identity
+        if identity not in self._numbers:
+            self._numbers[identity] = self._journal.target(self._target.url, identity)
+        self._journal.sent(
+            self._numbers[identity],
+            [
+                (job.id, job.item.size, job.item.mtime_ns, receipt.file_id, receipt.sha256)
+                for job, receipt in served
+            ],
+        )
+
+    def _forget(self, job: Job[Upload]) -> None:
+        self._told.pop(job.id, None)
+        self._spool.release(job.item.source)
+
+    def _write(self, write: Callable[..., object], *what: object) -> None:
+        """Write into the journal; what it could not take costs a second offer after a crash."""
+        try:
+            write(*what)
+        except JournalError as error:
+            if str(error) != self._trouble:
+                _log.exception("the journal")
+                self._trouble = str(error)
+                self._bus.post(JournalTroubled("", self._trouble))
+        else:
+            self._trouble = ""
 
 
 class Line:
@@ -129,14 +216,29 @@ class Line:
         bus: EventBus,
         *,
         home: Home,
+        role: str = "line",
         workers: int = 4,
+        patience: float = math.inf,
         backoff: Backoff | None = None,
+        breaker: Breaker | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`workers`: how many to begin with, at `start`."""
+        """`workers`: how many to begin with, at `start`.
+
+        `role`: what kind of program this is; it goes on with what an earlier one of its kind has
+        left in the journal. `patience`: how many seconds files wait for a target that is down.
+        """
         self.target = target
         self._bus = bus
         self._spool = Spool(home.spool)
+        with suppress(OSError):  # then nothing can be held, and the journal says so
+            self._spool.open()
+        self._journal = Journal(
+            home.journal,
+            run=self._spool.run,
+            role=role,
+            notice=lambda text: bus.post(JournalTroubled(str(home.journal), text)),
+        )
         self._workers = workers
         self._meter = Meter(clock())
         self._recording: tuple[Recorder, Observer] | None = None
@@ -144,8 +246,10 @@ class Line:
         self.station: Station[Upload, Receipt] = Station(
             STATION,
             target.connect,
-            Announcer(bus, self._spool, clock),
+            Announcer(bus, self._journal, target, self._spool, clock),
             backoff=backoff,
+            breaker=breaker,
+            patience=patience,
             clock=clock,
         )
         self.station.watch(self._meter.observe_all)
@@ -159,23 +263,21 @@ class Line:
 
     def start(self) -> None:
         """Begin to work and to measure."""
-        self._scanners.submit(self._spool.sweep)
+        self._scanners.submit(self._go_on)
         self._sampler.start()
         self.resize(self._workers)
 
-    def drop(self, paths: Sequence[str]) -> str:
-        """Take paths in; return the drop's id. Files in temporary folders are held first."""
-        drop = f"drop-{next(self._drops)}"
-        stop = threading.Event()
-        with self._lock:
-            if self._closed:
-                raise RuntimeError("the line is closed")
-            self._scans[drop] = stop
+    def drop(self, paths: Sequence[str], *, again: bool = False) -> str:
+        """Take paths in; return the drop's id. Files in temporary folders are held first.
+
+        What is unchanged since the target verifiably got it is sent only `again`.
+        """
+        drop, stop = self._new_scan()
         paths = tuple(dict.fromkeys(paths))  # each once
         hold = Hold(paths, self._spool)
         hold.now()
         self._bus.post(FilesDropped(drop, paths))
-        self._scanners.submit(self._scan, drop, hold, stop)
+        self._scanners.submit(self._scan, drop, hold, stop, again)
         return drop
 
     def cancel_scan(self, drop: str | None = None) -> None:
@@ -213,6 +315,30 @@ class Line:
         """Send these failed files, or all, again."""
         self._command(self.station.retry, jobs)
 
+    def send_again(self, jobs: Collection[int]) -> None:
+        """Send these files, which were sent before, once more."""
+        self._command(self._send_again, jobs)
+
+    def hold(self, jobs: Collection[int] | None = None) -> None:
+        """Let these files, or all, wait until they are released."""
+        self._command(self.station.hold, jobs)
+
+    def release(self, jobs: Collection[int] | None = None) -> None:
+        """Let held files, these or all, take their turn again."""
+        self._command(self.station.release, jobs)
+
+    def prioritise(self, jobs: Collection[int], priority: int) -> None:
+        """Send these waiting files before those of lower priority; 0 is the usual one."""
+        self._command(self.station.prioritise, jobs, priority)
+
+    def set_order(self, order: Order) -> None:
+        """Send what waits in another order."""
+        self._command(self.station.set_order, order)
+
+    def probe_now(self) -> None:
+        """Try a target that is down at once."""
+        self._command(self.station.probe_now)
+
     def measure_over(self, seconds: float) -> None:
         """Take the figures of readings over the last `seconds`, 1 to 3600; else ValueError."""
         if not 1 <= seconds <= MAX_WINDOW:
@@ -243,6 +369,7 @@ class Line:
         self._sampler.close()
         self.station.close()
         self._record(None)
+        self._journal.close()
         self._spool.close()
 
     def _command(self, function: Callable[..., None], *arguments: object) -> None:
@@ -275,26 +402,130 @@ class Line:
             self._recording = recorder, observer
             self._bus.post(RecordingStarted(str(path)))
 
-    def _scan(self, drop: str, hold: Hold, stop: threading.Event) -> None:
+    # --- from paths to jobs -----------------------------------------------------------------
+
+    def _new_scan(self) -> tuple[str, threading.Event]:
+        drop, stop = f"drop-{next(self._drops)}", threading.Event()
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the line is closed")
+            self._scans[drop] = stop
+        return drop, stop
+
+    def _identify(self) -> tuple[int, bool]:
+        """The target's number in the journal, and whether it is known for certain.
+
+        It is asked who it is only where the journal knows something about it.
+        """
+        url, identity = self.target.url, self.target.identity
+        if identity is None and self._journal.knows(url):
+            identity = self.target.identify()
+        return self._journal.target(url, identity), identity is not None
+
+    def _go_on(self) -> None:
+        """Take up what an earlier run of this kind has left."""
+        try:
+            target, _ = self._identify()
+            jobs, drops = self._journal.take_over(target, self.target.url, self._spool.is_over)
+            for at in range(0, len(jobs), RESTORED):
+                if self._closed:
+                    return
+                self._restore(self._journal.records(jobs[at : at + RESTORED]))
+            for unwalked in drops:
+                drop, stop = self._new_scan()
+                roots = [Root(path, source) for path, source in unwalked.roots]
+                self._bus.post(FilesDropped(drop, tuple(root.path for root in roots)))
+                self._scanners.submit(self._walk, drop, unwalked.id, roots, stop, False)
+            self._spool.sweep(self._journal.sources())
+        except JournalError as error:
+            self._bus.post(JournalTroubled("", str(error)))
+        except RuntimeError:
+            _log.info("closed before it went on")
+
+    def _restore(self, records: Sequence[Record]) -> None:
+        waiting = [record for record in records if record.state is State.WAITING]
+        failed = [record for record in records if record.state is State.FAILED]
+        self.station.admit([_job(record) for record in waiting])
+        if held := [record.id for record in waiting if record.held]:
+            self.station.hold(held)
+        self.station.admit_failed(map(_job, failed))
+        for record in failed:
+            self._bus.post(
+                FileQueued(record.id, record.path, record.name, record.size),
+                FileFailed(record.id, record.attempts, record.reason),
+            )
+
+    def _send_again(self, jobs: Collection[int]) -> None:
+        self.station.admit([_job(record) for record in self._journal.again(jobs)])
+
+    def _scan(self, drop: str, hold: Hold, stop: threading.Event, again: bool) -> None:
+        roots = hold.rest(stop.is_set)
+        try:
+            target, _ = self._identify()
+            number = self._journal.drop(target, [(root.path, root.source) for root in roots])
+        except JournalError as error:
+            self._bus.post(*(FileRefused(root.path, drop, str(error)) for root in roots))
+            self._end_scan(drop, ScanFinished(drop, 0, 0, len(roots), stop.is_set()))
+            return
+        self._walk(drop, number, roots, stop, again)
+
+    def _walk(
+        self, drop: str, number: int, roots: Sequence[Root], stop: threading.Event, again: bool
+    ) -> None:
         found = size = refused = 0
         try:
-            for batch in walk(hold.rest(stop.is_set), stop.is_set):
-                self._take_in(drop, batch)
+            target, certain = self._identify()
+            for batch in walk(roots, stop.is_set):
+                self._take_in(drop, batch, target, known=certain and not again)
                 found += len(batch.found)
                 refused += len(batch.refused)
                 size += sum(item.size for item in batch.found)
                 self._bus.post(ScanProgressed(drop, found, size, refused))
+            if not self._closed:  # else it goes on in the next run
+                self._journal.walked(number)
         except Exception as error:  # noqa: BLE001 - told as an event
             _log.exception("scan of %s failed", drop)
             self._bus.post(FileRefused("", drop, f"The scan broke off: {error!r}. Drop it again."))
         finally:
-            with self._lock:
-                del self._scans[drop]
-            self._bus.post(ScanFinished(drop, found, size, refused, stop.is_set()))
+            self._end_scan(drop, ScanFinished(drop, found, size, refused, stop.is_set()))
 
-    def _take_in(self, drop: str, batch: Batch) -> None:
+    def _end_scan(self, drop: str, event: ScanFinished) -> None:
+        with self._lock:
+            del self._scans[drop]
+        self._bus.post(event)
+
+    def _take_in(self, drop: str, batch: Batch, target: int, *, known: bool) -> None:
         self._bus.post(*(FileRefused(item.path, drop, item.reason) for item in batch.refused))
-        self.station.submit(
-            (Upload(item.path, item.source, item.name, item.size, item.mtime_ns), item.size)
+        records = [
+            Record(item.path, item.source, item.name, item.size, item.mtime_ns)
             for item in batch.found
+        ]
+        try:
+            admission = self._journal.admit(target, records, known=known)
+        except JournalError as error:
+            self._bus.post(*(FileRefused(item.path, drop, str(error)) for item in batch.found))
+            return
+        self._bus.post(
+            *(
+                FileSkipped(r.id, r.path, r.name, r.size, r.file_id, r.sha256)
+                for r in admission.sent
+            )
         )
+        waiting = {(record.path, record.name) for record in admission.waiting}
+        for item in batch.found:
+            if (item.path, item.name) not in waiting:
+                self._spool.release(item.source)
+        self.station.admit([_job(record) for record in admission.waiting])
+
+
+def _job(record: Record) -> Job[Upload]:
+    upload = Upload(
+        path=record.path,
+        source=record.source,
+        name=record.name,
+        size=record.size,
+        mtime_ns=record.mtime_ns,
+        content=record.content,
+        resume=record.resume,
+    )
+    return Job(record.id, upload, record.size, priority=record.priority)

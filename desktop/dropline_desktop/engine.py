@@ -36,6 +36,8 @@ FORWARDED: tuple[type[Event], ...] = (
     FileStored,
     HandlerFailed,
 )
+#: What the embedded receiver is called in idempotency keys, whichever port is free.
+EMBEDDED = "embedded"
 
 
 class Engine:
@@ -129,8 +131,13 @@ class Engine:
         for topic in FORWARDED:
             receiver.bus.subscribe(topic, self._forward, batches=True)
         receiver.start()
-        target = ReceiverTarget(receiver.url, installation=self._home.installation())
-        line = Line(target, self._bus, home=self._home, workers=self._workers)
+        target = ReceiverTarget(
+            receiver.url,
+            installation=self._home.installation(),
+            alias=EMBEDDED,
+            identity=receiver.identity,
+        )
+        line = Line(target, self._bus, home=self._home, role="window", workers=self._workers)
         line.start()
         control = ControlServer(self._home, status=self.status, drop=self.drop)
         control.start(receiver=receiver.url, target=target.url)

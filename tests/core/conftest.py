@@ -24,7 +24,7 @@ from dropline.events import Event, Message
 from dropline.home import Home
 from dropline.line import Line
 from dropline.receiver import Receiver
-from dropline.station import Backoff
+from dropline.station import Backoff, Breaker
 from dropline.targets import ReceiverTarget
 
 Until = Callable[..., None]
@@ -187,13 +187,25 @@ def heard(bus: MemoryBus) -> Heard:
 
 @pytest.fixture
 def make_line(bus: MemoryBus, dropline_home: Path) -> Iterator[Callable[..., Line]]:
-    """`make_line(url)`: a line that has started, retries soon and is closed after the test."""
+    """`make_line(url)`: a line that has started, retries soon and is closed after the test.
+
+    It waits `patience` seconds for a target that is down.
+    """
     lines: list[Line] = []
 
-    def make(url: str, workers: int = 4, home: Path = dropline_home) -> Line:
+    def make(url: str, workers: int = 4, home: Path = dropline_home, patience: float = 1.0) -> Line:
         target = ReceiverTarget(url, installation=Home(home).installation(), timeouts=(5.0, 5.0))
-        backoff = Backoff(base=0.02)
-        lines.append(Line(target, bus, home=Home(home), workers=workers, backoff=backoff))
+        lines.append(
+            Line(
+                target,
+                bus,
+                home=Home(home),
+                workers=workers,
+                patience=patience,
+                backoff=Backoff(base=0.02),
+                breaker=Breaker(first=0.02, longest=0.2),
+            )
+        )
         lines[-1].start()
         return lines[-1]
 

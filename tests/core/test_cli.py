@@ -258,10 +258,16 @@ def test_send_exits_with_0_once_every_file_is_verified(
     station = outcome["station"]
     assert (station["arrivals"], station["finished"], station["failed"]) == (6, 6, 0)
     assert station["wanted"] == 4
-    assert sorted(os.listdir(dropline_home)) == ["installation", "spool"]
+    assert sorted(os.listdir(dropline_home)) == ["installation", "journal.sqlite", "spool"]
     assert os.listdir(dropline_home / "spool") == []
 
-    again = call("send", tmp_path / "tree", "--to", receiver.url)
+    unchanged = call("send", tmp_path / "tree", "--to", receiver.url)
+    assert (unchanged.returncode, unchanged.stderr) == (0, "")
+    assert unchanged.stdout.startswith(
+        "0 files sent and verified, 0 bytes.\n"
+        "6 files unchanged since sent there earlier, so not sent again (--again sends them).\n"
+    )
+    again = call("send", tmp_path / "tree", "--to", receiver.url, "--again")
     assert (again.returncode, again.stderr) == (0, "")
     size = sum(len(name.encode()) for name in names) + 5
     assert again.stdout.startswith(
@@ -287,7 +293,7 @@ def test_send_exits_with_1_and_lists_what_was_not_sent(
     assert any("[red]link” is a link to something that is not there" in line for line in lines)
     assert any("caf\\xe9 gone” is not there any more" in line for line in lines)
 
-    outcome = json.loads(call("send", *paths, "--json").stdout)
+    outcome = json.loads(call("send", *paths, "--json", "--again").stdout)
     assert [item["path"] for item in outcome["sent"]] == [f"{tmp_path}/tree/good"]
     assert {Path(item["path"]).name for item in outcome["failed"]} == {
         "pipe", "[red]link", "caf\\xe9 gone",
@@ -384,7 +390,7 @@ def test_status_of_nothing(call: Call, dropline_home: Path) -> None:
 def test_status_of_a_running_sender(call: Call, rogue: Any, tmp_path: Path, until: Until) -> None:
     server = rogue(lambda server, _connection, _request: server.stop.wait(60))
     for name in "abcdef":
-        write(tmp_path / "tree" / name)
+        write(tmp_path / "tree" / name, bytes(3 << 20))  # too large for two to a request
     with running("send", tmp_path / "tree", "--to", server.url, "--workers", "3") as process:
         until(lambda: len(server.requests) == 3, 60)
         done = dropline("status", "--json")

@@ -421,7 +421,9 @@ def test_what_is_not_there(url: str, http: requests.Session) -> None:
 
 
 def test_healthz(url: str, http: requests.Session) -> None:
-    assert http.get(f"{url}/healthz").json() == {"status": "ok"}
+    health = http.get(f"{url}/healthz").json()
+    assert health["status"] == "ok"
+    assert str(uuid.UUID(health["receiver"])) == health["receiver"]  # by which senders know it
 
 
 def test_the_page_shows_names_as_text(url: str, http: requests.Session) -> None:

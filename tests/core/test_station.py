@@ -19,6 +19,7 @@ from dropline.station import (
     Attempt,
     Backoff,
     Job,
+    Order,
     PermanentError,
     Sampler,
     Station,
@@ -35,13 +36,19 @@ class Stories:
         self.ends: list[tuple[int, int, int]] = []
         self.workers: list[tuple[int, int]] = []
         self.pauses: list[bool] = []
+        self.orders: list[Order] = []
+        self.target: list[str] = []
 
     def arrived(self, jobs: Sequence[Job[str]]) -> None:
         for job in jobs:
             self.of[job.id].append("arrived")
 
-    def started(self, job: Job[str], worker: int) -> None:
-        self.of[job.id].append("started")
+    def rejoined(self, jobs: Sequence[Job[str]]) -> None:
+        pass
+
+    def started(self, jobs: Sequence[Job[str]], worker: int) -> None:
+        for job in jobs:
+            self.of[job.id].append("started")
 
     def progressed(self, job: Job[str], done: int) -> None:
         pass
@@ -49,20 +56,36 @@ class Stories:
     def checkpointed(self, job: Job[str]) -> None:
         self.of[job.id].append("checkpointed")
 
-    def finished(self, job: Job[str], result: str, seconds: float) -> None:
+    def finished(self, served: Sequence[tuple[Job[str], str]], seconds: float) -> None:
         assert seconds >= 0
-        self.of[job.id].append(f"finished {result}")
+        for job, result in served:
+            self.of[job.id].append(f"finished {result}")
 
     def retried(self, job: Job[str], reason: str, delay: float) -> None:
         self.of[job.id].append("retried")
 
-    def failed(self, job: Job[str], reason: str) -> None:
-        self.of[job.id].append("failed")
-        self.reasons[job.id] = reason
+    def failed(self, jobs: Sequence[tuple[Job[str], str]]) -> None:
+        for job, reason in jobs:
+            self.of[job.id].append("failed")
+            self.reasons[job.id] = reason
 
     def cancelled(self, jobs: Sequence[Job[str]]) -> None:
         for job in jobs:
             self.of[job.id].append("cancelled")
+
+    def held(self, jobs: Sequence[Job[str]], held: bool) -> None:
+        for job in jobs:
+            self.of[job.id].append("held" if held else "released")
+
+    def prioritised(self, jobs: Sequence[Job[str]]) -> None:
+        for job in jobs:
+            self.of[job.id].append(f"priority {job.priority}")
+
+    def ordered(self, order: Order) -> None:
+        self.orders.append(order)
+
+    def target_went(self, down: bool, reason: str) -> None:
+        self.target.append(reason if down else "up")
 
     def resized(self, before: int, wanted: int) -> None:
         self.workers.append((before, wanted))

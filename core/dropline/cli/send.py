@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import json
 import os
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +23,15 @@ from dropline.bus import MemoryBus
 from dropline.cli import USAGE_ERROR, CommandError
 from dropline.cli.signals import Stop, stop_on_signals
 from dropline.control import STATUS_WINDOW, ControlServer, Running, line_status, station_status
-from dropline.events import FileFailed, FileQueued, FileRefused, FileUploaded, Message
+from dropline.events import (
+    FileFailed,
+    FileQueued,
+    FileRefused,
+    FileSkipped,
+    FileUploaded,
+    JournalTroubled,
+    Message,
+)
 from dropline.home import Home
 from dropline.line import Line
 from dropline.station import MAX_WORKERS, Reading
@@ -33,6 +42,8 @@ EXAMPLE = """example:
 
 STOPPED = "Not sent: the sender was stopped. Send it again."
 DEFAULT_RECEIVER = "http://127.0.0.1:8765"
+#: Seconds that files wait for a receiver that is down.
+PATIENCE = 20.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +53,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--to", metavar="URL", help="receiver; by default the running window's, or the local one"
     )
     parser.add_argument("--workers", type=int, default=4, metavar="N", help="workers (%(default)s)")
+    parser.add_argument(
+        "--again", action="store_true", help="send also what is unchanged since it was sent there"
+    )
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
 
@@ -51,6 +65,7 @@ class Outcome:
 
     queued: dict[int, str] = field(default_factory=dict)
     sent: dict[int, FileUploaded] = field(default_factory=dict)
+    skipped: dict[int, FileSkipped] = field(default_factory=dict)
     failed: dict[int, str] = field(default_factory=dict)
     refused: list[FileRefused] = field(default_factory=list)
 
@@ -62,6 +77,8 @@ class Outcome:
                     self.queued[job] = path
                 case FileUploaded(job=job) as uploaded:
                     self.sent[job] = uploaded
+                case FileSkipped(job=job) as skipped:
+                    self.skipped[job] = skipped
                 case FileFailed(job=job, reason=reason):
                     self.failed[job] = reason
                 case FileRefused() as refused:
@@ -104,14 +121,15 @@ def run(options: argparse.Namespace) -> int:
     bus = MemoryBus("dropline/send")
     outcome = Outcome()
     bus.subscribe("dropline.file.", outcome.hear, batches=True)
-    line = Line(target, bus, home=home, workers=options.workers)
+    bus.subscribe(JournalTroubled, _warn)
+    line = Line(target, bus, home=home, role="send", workers=options.workers, patience=PATIENCE)
     control = ControlServer(home, status=lambda: line_status(line, None))
     with stop_on_signals() as stop:
         try:
             if running is None:  # else the window's run file stays as it is
                 control.start(receiver=None, target=url)
             line.start()
-            line.drop([os.path.abspath(path) for path in options.paths])
+            line.drop([os.path.abspath(path) for path in options.paths], again=options.again)
             _watch(line, stop, quiet=options.json)
             reading = line.read(STATUS_WINDOW)
         finally:
@@ -176,11 +194,21 @@ def _report(outcome: Outcome, reading: Reading, *, as_json: bool) -> None:
     again = sum(item.duplicate for item in outcome.sent.values())
     known = f" ({again} of them were there already)" if again else ""
     console.print(f"{_files(len(outcome.sent))} sent and verified, {size} bytes{known}.")
+    if outcome.skipped:
+        console.print(
+            f"{_files(len(outcome.skipped))} unchanged since sent there earlier, so not sent again "
+            "(--again sends them)."
+        )
     if outcome.problems:
         console.print(f"{_files(len(outcome.problems))} not sent; the reasons stand above.")
     if outcome.unsent:
         console.print(f"{_files(len(outcome.unsent))} left when it was stopped: send again.")
     console.print(_table(reading))
+
+
+def _warn(message: Message) -> None:
+    assert isinstance(message.data, JournalTroubled)
+    print(f"dropline send: {message.data.reason}", file=sys.stderr)
 
 
 def _files(count: int) -> str:
@@ -198,6 +226,15 @@ def _as_json(outcome: Outcome, reading: Reading) -> dict[str, Any]:
                 "duplicate": item.duplicate,
             }
             for job, item in outcome.sent.items()
+        ],
+        "skipped": [
+            {
+                "path": _printable(item.path),
+                "file_id": item.file_id,
+                "size": item.size,
+                "sha256": item.sha256,
+            }
+            for item in outcome.skipped.values()
         ],
         "failed": [
             {"path": _printable(path), "reason": _printable(reason)}

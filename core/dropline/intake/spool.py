@@ -4,32 +4,59 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import threading
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 
 from dropline.home import FolderInUseError, FolderLock
 from dropline.intake.walk import inside
 
+#: The name of a run's folder.
+_RUN = re.compile("[0-9a-f]{32}")
+
 
 class Spool:
-    """The folder under `root` that this run alone writes to; it is made when first needed.
+    """The folder under `root` that this run alone writes to; its name is the run's.
 
-    A window and senders share `root`, so a run may only sweep away what no living run has.
+    A window and senders share `root`, so a run may only sweep away what no living run has, and
+    what no file needs that is still to be sent.
     """
 
     def __init__(self, root: Path) -> None:
+        self._root = root
         self.path = root / uuid.uuid4().hex
         self._mine: FolderLock | None = None
         self._lock = threading.Lock()
 
-    def folder(self) -> str:
-        """The name of a new folder to hold things in. Raises OSError."""
+    @property
+    def run(self) -> str:
+        """The name of this run."""
+        return self.path.name
+
+    def open(self) -> None:
+        """Make the folder, so that others see this run alive. Raises OSError."""
         with self._lock:
             if self._mine is None:
                 self.path.mkdir(mode=0o700, parents=True)
                 self._mine = FolderLock(self.path)
+
+    def is_over(self, run: str) -> bool:
+        """Whether a run has ended, in whatever way."""
+        folder = self._root / run
+        try:
+            if not folder.is_dir():
+                return True
+            FolderLock(folder).release()
+        except (FolderInUseError, OSError):
+            return False
+        return True
+
+    def folder(self) -> str:
+        """The name of a new folder to hold things in. Raises OSError."""
+        self.open()
         return os.path.join(self.path, uuid.uuid4().hex)
 
     def release(self, source: str) -> None:
@@ -38,10 +65,12 @@ class Spool:
         What is not held here stays, also what a link in here leads to.
         """
         folder, name = os.path.split(os.path.abspath(source))
-        if not inside(folder, os.fspath(self.path)):  # the usual case, and quick
+        if not inside(folder, os.fspath(self._root)):  # the usual case, and quick
             return
-        spool, folder = os.path.realpath(self.path), os.path.realpath(folder)
-        if not inside(folder, spool):
+        spool, folder = os.path.realpath(self._root), os.path.realpath(folder)
+        if not inside(folder, spool) or not _RUN.fullmatch(
+            folder[len(spool) + 1 :].split(os.sep)[0]
+        ):
             return
         with contextlib.suppress(OSError):  # gone already, or a folder that is not empty yet
             path = os.path.join(folder, name)
@@ -53,17 +82,21 @@ class Spool:
                 os.rmdir(folder)  # refuses one that is not empty, and so ends the climb
                 folder = os.path.dirname(folder)
 
-    def sweep(self) -> None:
-        """Remove what runs that are over have left."""
+    def sweep(self, needed: Iterable[str] = ()) -> None:
+        """Remove what runs that are over have left, but for the sources that are needed."""
+        spared = {self.path, *map(self._run_folder, needed)}
         with contextlib.suppress(OSError):
-            for path in self.path.parent.iterdir():
-                if path != self.path:
-                    with contextlib.suppress(FolderInUseError, OSError):
-                        FolderLock(path).release()
-                        shutil.rmtree(path)
+            for path in self._root.iterdir():
+                if path not in spared and self.is_over(path.name):
+                    shutil.rmtree(path, ignore_errors=True)
+
+    def _run_folder(self, source: str) -> Path:
+        """The folder of the run that holds a source; the root for one that is not held."""
+        parts = os.path.relpath(source, self._root).split(os.sep)
+        return self._root / parts[0] if parts[0] != os.pardir else self._root
 
     def close(self) -> None:
-        """Give the folder up; what is still held there goes with the next sweep."""
+        """Give the folder up; what is still held there goes with a later sweep."""
         with self._lock:
             if self._mine is None:
                 return

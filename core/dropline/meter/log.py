@@ -68,6 +68,8 @@ class Entry(NamedTuple):
     kind: Kind
     job: str | int | None = None
     workers: int | None = None
+    worker: int | None = None
+    """Of a start: who serves the job. One that serves several jobs at a time is one busy worker."""
 
     def to_json(self) -> str:
         """This entry as one line of JSON, without the line feed.
@@ -83,6 +85,8 @@ class Entry(NamedTuple):
             text += f',"job":{job}'
         if self.workers is not None:
             text += f',"workers":{self.workers}'
+        if self.worker is not None:
+            text += f',"worker":{self.worker}'
         return text + "}"
 
     @classmethod
@@ -96,7 +100,8 @@ class Entry(NamedTuple):
         kind = _kind(fields.get("kind"))
         if kind is Kind.WORKERS:
             return cls(t, kind, workers=_workers(fields.get("workers")))
-        return cls(t, kind, job=_job(fields.get("job")))
+        worker = fields.get("worker")
+        return cls(t, kind, job=_job(fields.get("job")), worker=_worker(worker))
 
 
 def read_log(path: str | PathLike[str], notice: Callable[[str], object] = warn) -> Iterator[Entry]:
@@ -259,6 +264,12 @@ def _workers(workers: object) -> int:
     if type(workers) is int and workers >= 0:
         return workers
     raise ValueError(f"workers must be a whole number from 0 on, not {_show(workers)}")
+
+
+def _worker(worker: object) -> int | None:
+    if worker is None or type(worker) is int:
+        return worker
+    raise ValueError(f"worker must be a whole number, not {_show(worker)}")
 
 
 def _show(value: object) -> str:

@@ -39,8 +39,10 @@ class Totals(NamedTuple):
     cancelled: int
     in_system_area: int
     """∫N, jobs present."""
+    serving_area: int
+    """∫S, jobs in service; what waits is the rest, ∫Nq = ∫N − ∫S."""
     busy_area: int
-    """∫B, jobs being worked on; what waits is the rest, ∫Nq = ∫N − ∫B."""
+    """∫B, busy workers: as many as jobs in service, but for workers that serve several at once."""
     capacity_area: int
     """∫max(c, B): after c is lowered, surplus workers end their jobs and still count."""
     response_sum: int
@@ -90,12 +92,15 @@ class Tally:
         # A dict keeps the order of arrival, so its first key is the oldest job.
         self._arrived: dict[str | int | None, int] = {}
         self._first_start: dict[str | int | None, int] = {}
-        self._running: set[str | int | None] = set()
+        # The jobs in service, and how many of them each worker has that is known by number.
+        self._running: dict[str | int | None, int | None] = {}
+        self._shares: dict[int, int] = {}
+        self._unshared = 0
         # Σ arrival times of those present: G(t) = N·t − that, and independent of the areas,
         # which makes Little's law a real check of them.
         self._arrival_sum = 0
         self._arrivals = self._finished = self._failed = self._retried = self._cancelled = 0
-        self._in_system_area = self._busy_area = self._capacity_area = 0
+        self._in_system_area = self._serving_area = self._busy_area = self._capacity_area = 0
         self._response_sum = self._wait_sum = self._sojourn_sum = 0
 
     def apply(self, time: int, entry: Entry) -> Served | None:
@@ -108,14 +113,14 @@ class Tally:
                 self._arrival_sum += self.time
                 self._arrivals += 1
             case Kind.START if job in self._arrived and job not in self._running:
-                self._running.add(job)
+                self._begin(job, entry.worker)
                 self._first_start.setdefault(job, self.time)
             case Kind.FINISH if job in self._running:
                 self._finished += 1
                 return self._serve(job)
             case Kind.RETRY if job in self._running:
                 self._retried += 1
-                self._running.remove(job)
+                self._end(job)
             case Kind.FAIL if job in self._running:
                 self._failed += 1
                 self._leave(job)
@@ -136,7 +141,7 @@ class Tally:
         """
         time = max(time, self.time)
         elapsed = time - self.time
-        in_system, busy = len(self._arrived), len(self._running)
+        in_system, serving, busy = len(self._arrived), len(self._running), self._busy
         return Totals(
             time=time,
             arrivals=self._arrivals,
@@ -145,6 +150,7 @@ class Tally:
             retried=self._retried,
             cancelled=self._cancelled,
             in_system_area=self._in_system_area + in_system * elapsed,
+            serving_area=self._serving_area + serving * elapsed,
             busy_area=self._busy_area + busy * elapsed,
             capacity_area=self._capacity_area + max(self._workers, busy) * elapsed,
             response_sum=self._response_sum,
@@ -156,21 +162,44 @@ class Tally:
     def state(self, time: int) -> State:
         """The state at `time`, or at the last entry when that is later."""
         time = max(time, self.time)
-        in_system, busy = len(self._arrived), len(self._running)
+        in_system, serving = len(self._arrived), len(self._running)
         mean_age = oldest_age = None
         if in_system:
             mean_age = (in_system * time - self._arrival_sum) / (in_system * TICKS)
             # Passing over those that left takes 1 ms at worst, at the end of a million files.
             oldest_age = to_seconds(time - next(iter(self._arrived.values())))
-        return State(in_system, in_system - busy, busy, self._workers, mean_age, oldest_age)
+        return State(
+            in_system, in_system - serving, self._busy, self._workers, mean_age, oldest_age
+        )
+
+    @property
+    def _busy(self) -> int:
+        return self._unshared + len(self._shares)
+
+    def _begin(self, job: str | int | None, worker: int | None) -> None:
+        self._running[job] = worker
+        if worker is None:
+            self._unshared += 1
+        else:
+            self._shares[worker] = self._shares.get(worker, 0) + 1
+
+    def _end(self, job: str | int | None) -> None:
+        worker = self._running.pop(job)
+        if worker is None:
+            self._unshared -= 1
+        elif self._shares[worker] == 1:
+            del self._shares[worker]
+        else:
+            self._shares[worker] -= 1
 
     def _advance(self, time: int) -> None:
         elapsed = time - self.time
         if elapsed < 0:
             self.late += 1
         elif elapsed:
-            busy = len(self._running)
+            busy = self._busy
             self._in_system_area += len(self._arrived) * elapsed
+            self._serving_area += len(self._running) * elapsed
             self._busy_area += busy * elapsed
             self._capacity_area += max(self._workers, busy) * elapsed
             self.time = time
@@ -185,7 +214,8 @@ class Tally:
     def _leave(self, job: str | int | None) -> int:
         arrived = self._arrived.pop(job)
         self._first_start.pop(job, None)
-        self._running.discard(job)
+        if job in self._running:
+            self._end(job)
         if not self._arrived:
             # A dict that was large stays large: after a drop of a million files, start anew.
             self._arrived = {}

@@ -67,7 +67,7 @@ def figures(a: Totals, b: Totals) -> Figures:
         throughput=_ratio(d.finished * TICKS, t),
         service_rate=_ratio(attempts * TICKS, d.busy_area),
         mean_in_system=_ratio(d.in_system_area, t),
-        mean_waiting=_ratio(d.in_system_area - d.busy_area, t),
+        mean_waiting=_ratio(d.in_system_area - d.serving_area, t),
         mean_busy=_ratio(d.busy_area, t),
         mean_workers=_ratio(d.capacity_area, t),
         utilisation=_ratio(d.busy_area, d.capacity_area),

@@ -5,7 +5,7 @@
     GET    /files                  limit, after, q -> {"files": [...], "next": cursor or null}
     GET    /files/<file_id>        the bytes (attachment, Range, ETag)
     DELETE /files/<file_id>        204
-    GET    /healthz                200 while the receiver works
+    GET    /healthz                200 while the receiver works, and its id: {"status", "receiver"}
     GET    /                       the upload page
 
 Uploads. When every file is stored the answer is 201
@@ -24,6 +24,8 @@ same list, in which a file that was not stored has an error of its own:
 Behind a long file that failed (too large, disk full) the rest of the request is not read: the list
 is then shorter than the request, and what it does not name was not stored. A problem without
 `files` says that nothing of the request was stored.
+
+The answer to an upload names the receiver, by the id of its data folder, in `Dropline-Receiver`.
 
 A sender may give each part, or a PUT, a `Content-Digest: sha-256=:…:` and an `Idempotency-Key`.
 Bytes without that digest are refused (422). A key that is known answers with the file it stands
@@ -111,7 +113,7 @@ def create_app(store: Store, bus: EventBus, guard: Guard, max_size: int | None) 
     def upload() -> Response:
         with new_upload() as files:
             files.take_form(read_parts(request.stream.read, request.content_type or ""))
-            return _uploaded(files.store())
+            return _uploaded(files.store(), store.identity)
 
     @app.put("/files/by-name/<name:name>")
     def put(name: str) -> Response:
@@ -120,7 +122,7 @@ def create_app(store: Store, bus: EventBus, guard: Guard, max_size: int | None) 
         with new_upload() as files:
             chunks = iter(lambda: request.stream.read(CHUNK), b"")
             files.take(text(name.encode()), dict(request.headers), chunks)
-            return _uploaded(files.store())
+            return _uploaded(files.store(), store.identity)
 
     @app.get("/files")
     def files() -> Response:
@@ -155,7 +157,7 @@ def create_app(store: Store, bus: EventBus, guard: Guard, max_size: int | None) 
     @app.get("/healthz")
     def healthz() -> Response:
         store.files.last_id()
-        return jsonify(status="ok")
+        return jsonify(status="ok", receiver=store.identity)
 
     @app.get("/")
     def index() -> Response:
@@ -210,7 +212,13 @@ class _Json(DefaultJSONProvider):
     compact = True
 
 
-def _uploaded(outcomes: list[Outcome]) -> Response:
+def _uploaded(outcomes: list[Outcome], identity: str) -> Response:
+    answer = _outcome(outcomes)
+    answer.headers["Dropline-Receiver"] = identity
+    return answer
+
+
+def _outcome(outcomes: list[Outcome]) -> Response:
     files = [outcome.to_dict() for outcome in outcomes]
     failed = [o.result for o in outcomes if isinstance(o.result, FileProblem)]
     if not failed:

@@ -26,7 +26,8 @@ class Receiver:
 
     `bus` carries `FileReceived` (handled by the store), `FileStored`, `ReceiverStarted` and
     `ReceiverStopped`; one that is not given is made, and closed at the end. One receiver to a bus
-    and to a data folder. `url` and `note` are set by `start`.
+    and to a data folder. `url`, `note` and `identity` (the data folder's
+    id) are set by `start`.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Receiver:
         self._server: Server | None = None
         self.url = ""
         self.note = ""
+        self.identity = ""
 
     def start(self) -> None:
         """Listen and serve, in threads of its own. Raises ReceiverError."""
@@ -73,6 +75,7 @@ class Receiver:
             app = create_app(self._store, self.bus, guard, self._max_size)
             self._server = Server(listener, app)
             self._server.start()
+            self.identity = self._store.identity
             undo.pop_all()
         self.url = f"http://{_reachable(listener.getsockname()[0])}:{port}"
         if self._port not in (0, port):

@@ -1,18 +1,20 @@
 """The stored files of one data folder: a folder for the bytes, a database for the rows.
 
-Besides `files/` and `transit/` (see `folder`) there are `receiver.sqlite` (see `database`) and
-`lock`, which a process holds while it has the data folder to itself.
+Besides `files/` and `transit/` (see `folder`) there are `receiver.sqlite` (see `database`), `lock`,
+which a process holds while it has the data folder to itself, and `identity`, by which senders know
+the receiver again.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
 from dropline.bus import EventBus
 from dropline.events import FileReceived, FileStored, Message
-from dropline.home import FolderLock
+from dropline.home import FolderLock, write_private
 from dropline.receiver.database import Database, StoredFile
 from dropline.receiver.folder import Folder
 from dropline.receiver.spool import Spool
@@ -33,6 +35,7 @@ class Store:
         try:
             self.files = Database(database, data)
             self._folder.sweep(lambda file_id: self.files.get(file_id) is not None)
+            self.identity = _identity(data / "identity")
             self._writer = Writer(self._folder, self.files, self._announce)
         except BaseException:
             self._lock.release()
@@ -90,3 +93,10 @@ class Store:
                 for file in files
             )
         )
+
+
+def _identity(path: Path) -> str:
+    """The id of the data folder, made once: another receiver at the same address has another."""
+    if not path.exists():
+        write_private(path, str(uuid.uuid4()))
+    return path.read_text("utf-8").strip()

@@ -1,24 +1,42 @@
 """A station: a queue, workers, what they do, and the meter that watches it."""
 
+from dropline.station.breaker import Breaker
+from dropline.station.queue import SMALL, Order
 from dropline.station.reading import Reading
 from dropline.station.retry import Backoff
 from dropline.station.sampler import MAX_WINDOW, Sampler
 from dropline.station.station import MAX_WORKERS, Hooks, Observer, Station
-from dropline.station.work import Aborted, Attempt, Job, PermanentError, TransientError, Worker
+from dropline.station.work import (
+    Aborted,
+    Attempt,
+    BundleWorker,
+    Job,
+    PermanentError,
+    Room,
+    TransientError,
+    Unreached,
+    Worker,
+)
 
 __all__ = [
     "MAX_WINDOW",
     "MAX_WORKERS",
+    "SMALL",
     "Aborted",
     "Attempt",
     "Backoff",
+    "Breaker",
+    "BundleWorker",
     "Hooks",
     "Job",
     "Observer",
+    "Order",
     "PermanentError",
     "Reading",
+    "Room",
     "Sampler",
     "Station",
     "TransientError",
+    "Unreached",
     "Worker",
 ]

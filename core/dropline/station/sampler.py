@@ -69,7 +69,7 @@ class Sampler:
             running=counts.running,
             busy=counts.busy,
             waiting=counts.waiting,
-            in_system=counts.waiting + counts.busy,
+            in_system=counts.waiting + counts.serving,
             finished=counts.finished,
             failed=counts.failed,
             cancelled=counts.cancelled,
@@ -101,7 +101,7 @@ class Sampler:
 
 def _eta(counts: Counts, window: Window, bytes_rate: float | None) -> float | None:
     """Seconds until the line is empty: the slower of its items and its bytes decides."""
-    items = counts.waiting + counts.busy
+    items = counts.waiting + counts.serving
     throughput = window.figures.throughput
     if not items:
         return 0.0

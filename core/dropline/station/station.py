@@ -1,8 +1,9 @@
 """The station: c threads serve a queue, c changes while they run, and every step is metered.
 
 Words used here. *Wanted* is the number of workers asked for, *target* is wanted or, while paused,
-0. *Running* workers are threads that exist, *busy* ones serve a job. A thread takes a job only
-while running ≤ target, so after a shrink's jobs end no more than `wanted` ever run (c is exact).
+0. *Running* workers are threads that exist, *busy* ones serve a job, or a bundle of them. A thread
+takes a job only while running ≤ target, so after a shrink's jobs end no more than `wanted` ever run
+(c is exact).
 
 One lock guards the queue, the counts and the order of the log; nothing slow happens under it.
 Hooks are called outside it, in an order that keeps each job's own story in order.
@@ -13,6 +14,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -21,16 +23,21 @@ from dataclasses import dataclass
 from typing import Generic, Protocol
 
 from dropline.meter import Entry, Kind
+from dropline.station.breaker import Breaker
+from dropline.station.queue import SMALL, Order, Queue
 from dropline.station.retry import Backoff
 from dropline.station.work import (
     Aborted,
     Attempt,
+    BundleWorker,
     ItemT,
     Job,
     PermanentError,
     ResultT,
     ResultT_contra,
+    Room,
     TransientError,
+    Unreached,
     Worker,
 )
 
@@ -40,6 +47,7 @@ _log = logging.getLogger(__name__)
 Observer = Callable[[Sequence[Entry]], None]
 #: More threads than this help nobody: it is where a slip of the hand ends.
 MAX_WORKERS = 256
+_ALONE = Room(1, 0)
 
 
 class Hooks(Protocol[ItemT, ResultT_contra]):
@@ -48,8 +56,11 @@ class Hooks(Protocol[ItemT, ResultT_contra]):
     def arrived(self, jobs: Sequence[Job[ItemT]]) -> None:
         """Jobs are about to join the queue."""
 
-    def started(self, job: Job[ItemT], worker: int) -> None:
-        """A worker begins an attempt."""
+    def rejoined(self, jobs: Sequence[Job[ItemT]]) -> None:
+        """Failed jobs are about to arrive once more."""
+
+    def started(self, jobs: Sequence[Job[ItemT]], worker: int) -> None:
+        """A worker begins an attempt at each of the jobs."""
 
     def progressed(self, job: Job[ItemT], done: int) -> None:
         """`done` bytes of the running attempt are through."""
@@ -57,17 +68,23 @@ class Hooks(Protocol[ItemT, ResultT_contra]):
     def checkpointed(self, job: Job[ItemT]) -> None:
         """The item of the running attempt says how a later attempt can go on from there."""
 
-    def finished(self, job: Job[ItemT], result: ResultT_contra, seconds: float) -> None:
-        """An attempt of `seconds` succeeded."""
+    def finished(self, served: Sequence[tuple[Job[ItemT], ResultT_contra]], seconds: float) -> None:
+        """An attempt at each of the jobs succeeded; it took `seconds` of the worker's time."""
 
     def retried(self, job: Job[ItemT], reason: str, delay: float) -> None:
-        """An attempt failed in passing; the job waits `delay` seconds."""
+        """An attempt failed in passing; the job waits, `delay` seconds at least."""
 
-    def failed(self, job: Job[ItemT], reason: str) -> None:
-        """The job failed for good."""
+    def failed(self, jobs: Sequence[tuple[Job[ItemT], str]]) -> None:
+        """The jobs failed for good, each for a reason."""
 
     def cancelled(self, jobs: Sequence[Job[ItemT]]) -> None:
         """Jobs were taken out of the line."""
+
+    def held(self, jobs: Sequence[Job[ItemT]], held: bool) -> None:
+        """Jobs were held, or released again."""
+
+    def prioritised(self, jobs: Sequence[Job[ItemT]]) -> None:
+        """Jobs have another priority."""
 
     def resized(self, before: int, wanted: int) -> None:
         """The wanted number of workers changed."""
@@ -75,28 +92,46 @@ class Hooks(Protocol[ItemT, ResultT_contra]):
     def paused(self, paused: bool) -> None:
         """The station was paused or resumed."""
 
+    def ordered(self, order: Order) -> None:
+        """The order of the queue changed."""
+
+    def target_went(self, down: bool, reason: str) -> None:
+        """The target went down, for a reason, or is up again."""
+
     def drained(self, finished: int, failed: int, cancelled: int) -> None:
         """Nothing waits or runs any more; counts since the line last was empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The station's state at one moment; see `Reading`."""
+    """The station's state at one moment; see `Reading`. `serving` jobs are in service."""
 
     paused: bool
     wanted: int
     running: int
     busy: int
+    serving: int
     waiting: int
     finished: int
     failed: int
     cancelled: int
     bytes_done: int
     bytes_left: int
+    target_down: bool
+
+
+@dataclass(slots=True, eq=False)
+class _Service(Generic[ItemT]):
+    """A job in service: since when, in which attempt, by which worker."""
+
+    began: float
+    job: Job[ItemT]
+    attempt: Attempt
+    worker: int
 
 
 class Station(Generic[ItemT, ResultT]):
-    """A queue and the workers that serve it, first come, first served."""
+    """A queue and the workers that serve it."""
 
     def __init__(
         self,
@@ -105,16 +140,21 @@ class Station(Generic[ItemT, ResultT]):
         hooks: Hooks[ItemT, ResultT],
         *,
         backoff: Backoff | None = None,
+        breaker: Breaker | None = None,
+        patience: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begins with no workers: `resize` starts them.
 
-        `make_worker` is called once in each worker thread and must not fail.
+        `make_worker` is called once in each worker thread and must not fail. `patience`: when the
+        target has been down for so many seconds, what waits for it fails.
         """
         self.name = name
         self._make_worker = make_worker
         self._hooks = hooks
         self._backoff = backoff or Backoff()
+        self._breaker = breaker or Breaker()
+        self._patience = patience
         self._clock = clock
 
         self._lock = threading.Lock()
@@ -122,14 +162,16 @@ class Station(Generic[ItemT, ResultT]):
         self._emptied = threading.Condition(self._lock)  # and here who waits for the end
         self._ids = itertools.count(1)
         self._numbers = itertools.count(1)
-        self._queue: OrderedDict[int, Job[ItemT]] = OrderedDict()
+        self._queue: Queue[ItemT] = Queue()
         self._delayed: dict[int, tuple[float, Job[ItemT]]] = {}
         self._due: list[tuple[float, int]] = []
         self._observers: tuple[Observer, ...] = ()
-        self._serving: dict[int, tuple[float, Job[ItemT], Attempt]] = {}
+        self._serving: dict[int, _Service[ItemT]] = {}
+        self._large = 0
         self._progress: dict[int, int] = {}
         self._failed: OrderedDict[int, Job[ItemT]] = OrderedDict()
         self._cancelling: set[int] = set()
+        self._holding: set[int] = set()
         self._threads: set[threading.Thread] = set()
         self._wanted = 0
         self._paused = False
@@ -147,8 +189,20 @@ class Station(Generic[ItemT, ResultT]):
     def submit(self, items: Iterable[tuple[ItemT, int]]) -> list[int]:
         """Let items of a size in bytes join the queue; return their job ids."""
         jobs = [Job(next(self._ids), item, size) for item, size in items]
-        self._arrive(jobs)
+        self.admit(jobs)
         return [job.id for job in jobs]
+
+    def admit(self, jobs: Sequence[Job[ItemT]]) -> None:
+        """Let jobs with ids of their own join the queue; failed ones of these ids are no more."""
+        with self._lock:
+            for job in jobs:
+                self._failed.pop(job.id, None)
+        self._arrive(jobs)
+
+    def admit_failed(self, jobs: Iterable[Job[ItemT]]) -> None:
+        """Keep jobs that failed in an earlier run, so that they can be tried again."""
+        with self._lock:
+            self._failed.update((job.id, job) for job in jobs)
 
     def resize(self, workers: int) -> None:
         """Want this many workers: more start at once, fewer once their jobs end; 0 pauses."""
@@ -174,27 +228,81 @@ class Station(Generic[ItemT, ResultT]):
     def cancel(self, jobs: Collection[int] | None = None) -> None:
         """Take these jobs, or all, out of the line; running attempts are stopped."""
         with self._lock:
-            waiting = list(itertools.chain(self._queue, self._delayed)) if jobs is None else jobs
+            waiting = self._waiting_ids() if jobs is None else jobs
             gone = [job for job in map(self._withdraw, waiting) if job is not None]
-            running = [i for i in self._serving if jobs is None or i in jobs]
-            self._cancelling.update(running)
-            attempts = [self._serving[i][2] for i in running]
+            running = self._in_service(jobs)
+            self._cancelling.update(service.job.id for service in running)
             self._leave(Kind.CANCEL, gone)
             self._cancelled += len(gone)
             self._since_empty[2] += len(gone)
-        for attempt in attempts:
-            attempt.abort()
+        for service in running:
+            service.attempt.abort()
         if gone:
             self._hooks.cancelled(gone)
             self._tell_if_drained()
+
+    def hold(self, jobs: Collection[int] | None = None) -> None:
+        """Let these jobs, or all, wait until they are released; running attempts are stopped."""
+        with self._lock:
+            chosen = self._waiting_ids() if jobs is None else jobs
+            for job_id in chosen:
+                if job_id in self._delayed:
+                    self._queue.add(self._delayed.pop(job_id)[1])
+            held = [self._queue.get(job_id) for job_id in chosen if self._queue.hold(job_id)]
+            running = self._in_service(jobs)
+            self._holding.update(service.job.id for service in running)
+        for service in running:
+            service.attempt.abort()
+        if held:
+            self._hooks.held(held, True)
+
+    def release(self, jobs: Collection[int] | None = None) -> None:
+        """Let held jobs, these or all, take their turn again."""
+        with self._lock:
+            chosen = self._waiting_ids() if jobs is None else jobs
+            freed = [self._queue.get(job_id) for job_id in chosen if self._queue.release(job_id)]
+            self._changed.notify(min(len(freed), self._idle))
+        if freed:
+            self._hooks.held(freed, False)
+
+    def prioritise(self, jobs: Collection[int], priority: int) -> None:
+        """Serve these waiting jobs before those of lower priority."""
+        with self._lock:
+            changed = []
+            for job_id in jobs:
+                if job_id in self._delayed:
+                    self._delayed[job_id][1].priority = priority
+                    changed.append(self._delayed[job_id][1])
+                elif self._queue.prioritise(job_id, priority):
+                    changed.append(self._queue.get(job_id))
+        if changed:
+            self._hooks.prioritised(changed)
+
+    def set_order(self, order: Order) -> None:
+        """Serve what waits in another order."""
+        with self._lock:
+            if order is self._queue.order:
+                return
+            self._queue.order = order
+            self._changed.notify_all()
+        self._hooks.ordered(order)
+
+    def probe_now(self) -> None:
+        """If the target is down, try it at once instead of after the pause."""
+        with self._lock:
+            self._breaker.probe_now()
+            self._changed.notify_all()
 
     def retry(self, jobs: Collection[int] | None = None) -> None:
         """Let these failed jobs, or all, join the queue again as new arrivals."""
         with self._lock:
             chosen = list(self._failed) if jobs is None else [i for i in jobs if i in self._failed]
             again = [self._failed.pop(i) for i in chosen]
+            self._breaker.probe_now()
         for job in again:
-            job.attempts = 0
+            job.attempts = job.strikes = 0
+        if again:
+            self._hooks.rejoined(again)
         self._arrive(again)
 
     def close(self, timeout: float = 2.0) -> bool:
@@ -204,11 +312,11 @@ class Station(Generic[ItemT, ResultT]):
         """
         with self._lock:
             self._closed = True
-            attempts = [attempt for _, _, attempt in self._serving.values()]
+            running = self._in_service(None)
             threads = list(self._threads)
             self._changed.notify_all()
-        for attempt in attempts:
-            attempt.abort()
+        for service in running:
+            service.attempt.abort()
         deadline = time.monotonic() + timeout
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -221,13 +329,15 @@ class Station(Generic[ItemT, ResultT]):
                 paused=self._paused,
                 wanted=self._wanted,
                 running=self._running,
-                busy=len(self._serving),
+                busy=len({service.worker for service in self._serving.values()}),
+                serving=len(self._serving),
                 waiting=self._waiting,
                 finished=self._finished,
                 failed=len(self._failed),
                 cancelled=self._cancelled,
                 bytes_done=self._bytes_done,
                 bytes_left=self._bytes_left - sum(self._progress.values()),
+                target_down=self._breaker.is_open,
             )
 
     def wait_drained(self, timeout: float | None = None) -> bool:
@@ -258,11 +368,12 @@ class Station(Generic[ItemT, ResultT]):
 
     def _present(self) -> list[Entry]:
         """The log entries that lead to the present state; earlier attempts are left out."""
-        waiting = itertools.chain(self._queue.values(), (job for _, job in self._delayed.values()))
+        waiting = itertools.chain(self._queue, (job for _, job in self._delayed.values()))
         entries = [Entry(job.arrived, Kind.ARRIVE, job.id) for job in waiting]
-        for began, job, _ in self._serving.values():
+        for service in self._serving.values():
+            job = service.job
             entries.append(Entry(job.arrived, Kind.ARRIVE, job.id))
-            entries.append(Entry(began, Kind.START, job.id))
+            entries.append(Entry(service.began, Kind.START, job.id, worker=service.worker))
         entries.append(Entry(self._clock(), Kind.WORKERS, workers=self._target))
         return sorted(entries, key=lambda entry: entry.t)
 
@@ -274,8 +385,16 @@ class Station(Generic[ItemT, ResultT]):
     def _target(self) -> int:
         return 0 if self._paused or self._closed else self._wanted
 
+    def _waiting_ids(self) -> list[int]:
+        return [job.id for job in self._queue] + list(self._delayed)
+
+    def _in_service(self, jobs: Collection[int] | None) -> list[_Service[ItemT]]:
+        if jobs is None:
+            return list(self._serving.values())
+        return [self._serving[job_id] for job_id in jobs if job_id in self._serving]
+
     def _is_empty(self) -> bool:
-        return not (self._queue or self._delayed or self._serving)
+        return not (len(self._queue) or self._delayed or self._serving)
 
     def _arrive(self, jobs: Sequence[Job[ItemT]]) -> None:
         if not jobs:
@@ -286,14 +405,14 @@ class Station(Generic[ItemT, ResultT]):
             self._observe([Entry(now, Kind.ARRIVE, job.id) for job in jobs])
             for job in jobs:
                 job.arrived = now
-                self._queue[job.id] = job
+                self._queue.add(job)
                 self._bytes_left += job.size
             self._changed.notify(min(len(jobs), self._idle))
 
     def _withdraw(self, job_id: int) -> Job[ItemT] | None:
         if job_id in self._delayed:
             return self._delayed.pop(job_id)[1]
-        return self._queue.pop(job_id, None)
+        return self._queue.remove(job_id)
 
     def _leave(self, kind: Kind, jobs: Iterable[Job[ItemT]]) -> None:
         """Log that jobs left, and that their bytes are no longer ahead (lock held)."""
@@ -341,35 +460,80 @@ class Station(Generic[ItemT, ResultT]):
     def _run(self, number: int) -> None:
         worker = self._make_worker()
         try:
-            while (taken := self._take()) is not None:
-                self._serve(*taken, worker, number)
+            while taken := self._take(worker, number):
+                self._hooks.started([service.job for service in taken], number)
+                self._settle(taken, self._serve(worker, taken))
         finally:
             worker.close()
             with self._lock:
                 self._threads.discard(threading.current_thread())
 
-    def _take(self) -> tuple[Job[ItemT], Attempt] | None:
-        """Wait for a job; None when this thread is one too many (it counts as gone from then)."""
+    # --- taking jobs ------------------------------------------------------------------------
+
+    def _take(self, worker: Worker[ItemT, ResultT], number: int) -> list[_Service[ItemT]]:
+        """Wait for a job, or a bundle of them; none when this thread is one too many.
+
+        It counts as gone from then.
+        """
         with self._lock:
             while True:
                 if self._running > self._target:
                     self._running -= 1
-                    return None
+                    return []
                 wake = self._release_due()
-                if self._queue:
-                    break
+                if self._next() is not None:
+                    pause = self._breaker.wait(self._clock())
+                    if pause <= 0:
+                        break
+                    wake = min(wake, pause)
                 self._idle += 1
-                self._changed.wait(wake)
+                self._changed.wait(None if wake == math.inf else wake)
                 self._idle -= 1
-            _, job = self._queue.popitem(last=False)
-            job.attempts += 1
-            attempt = Attempt(self._reporter(job), lambda: self._hooks.checkpointed(job))
+            self._breaker.begin()
             now = self._clock()
-            self._serving[job.id] = (now, job, attempt)
-            self._observe([Entry(now, Kind.START, job.id)])
-            return job, attempt
+            taken = [self._begin(job, now, number) for job in self._gather(worker)]
+            self._observe([Entry(now, Kind.START, s.job.id, worker=number) for s in taken])
+            return taken
 
-    def _release_due(self) -> float | None:
+    def _gather(self, worker: Worker[ItemT, ResultT]) -> list[Job[ItemT]]:
+        """The next job, and what may go with it (lock held).
+
+        A bundle takes no more than this worker's share of what waits, so that no other worker
+        stands idle for it; a job that failed before goes alone.
+        """
+        alone = self._breaker.is_open or not isinstance(worker, BundleWorker)
+        room = _ALONE if alone else worker.room()  # type: ignore[attr-defined]
+        share = math.ceil(self._queue.ready / max(1, self._target))
+        jobs: list[Job[ItemT]] = []
+        size = 0
+        while (job := self._next()) is not None:
+            size += job.size
+            more = len(jobs) < min(room.items, share) and size <= room.size and not job.attempts
+            if jobs and not more:
+                break
+            self._queue.pop(large=self._takes_large())
+            jobs.append(job)
+            if job.attempts:
+                break
+        return jobs
+
+    def _next(self) -> Job[ItemT] | None:
+        return self._queue.peek(large=self._takes_large())
+
+    def _takes_large(self) -> bool:
+        """Whether a large job may be taken: in the lane's order, not with the last worker."""
+        if self._queue.order is not Order.SMALL_LANE or self._large < max(1, self._target - 1):
+            return True
+        return not self._queue.has_small()
+
+    def _begin(self, job: Job[ItemT], now: float, number: int) -> _Service[ItemT]:
+        job.attempts += 1
+        attempt = Attempt(self._reporter(job), lambda: self._hooks.checkpointed(job))
+        self._large += job.size > SMALL
+        service = self._serving[job.id] = _Service(now, job, attempt, number)
+        return service
+
+    def _release_due(self) -> float:
         """Queue the jobs whose back-off is over; return the seconds until the next one's is."""
         now = self._clock()
         while self._due:
@@ -379,8 +543,8 @@ class Station(Generic[ItemT, ResultT]):
                 return due - now
             heapq.heappop(self._due)
             if current:
-                self._queue[job_id] = self._delayed.pop(job_id)[1]
-        return None
+                self._queue.add(self._delayed.pop(job_id)[1])
+        return math.inf
 
     def _reporter(self, job: Job[ItemT]) -> Callable[[int], None]:
         done = 0
@@ -395,79 +559,175 @@ class Station(Generic[ItemT, ResultT]):
 
         return report
 
+    # --- serving jobs -----------------------------------------------------------------------
+
     def _serve(
-        self, job: Job[ItemT], attempt: Attempt, worker: Worker[ItemT, ResultT], number: int
-    ) -> None:
-        self._hooks.started(job, number)
-        began = self._clock()
+        self, worker: Worker[ItemT, ResultT], taken: Sequence[_Service[ItemT]]
+    ) -> Sequence[ResultT | Exception]:
+        """What became of each: its result, or the error in which the attempt ended."""
         try:
-            result = worker.serve(job.item, attempt)
-        except Aborted:
-            self._end_aborted(job)
-        except TransientError as error:
-            self._end_transient(job, attempt, error)
-        except PermanentError as error:
-            self._end_failed(job, str(error))
+            if len(taken) == 1:
+                return [worker.serve(taken[0].job.item, taken[0].attempt)]
+            assert isinstance(worker, BundleWorker)
+            return worker.serve_bundle([s.job.item for s in taken], [s.attempt for s in taken])
         except Exception as error:  # noqa: BLE001 - the worker goes on with the next job
-            _log.exception("attempt at job %s", job.id)
-            self._end_failed(job, f"An error inside Dropline ({error!r}): please report it.")
-        else:
-            self._hooks.finished(job, result, self._clock() - began)
+            return [error] * len(taken)
+
+    def _settle(
+        self, taken: Sequence[_Service[ItemT]], outcomes: Sequence[ResultT | Exception]
+    ) -> None:
+        """Tell and log how the attempts ended."""
+        self._judge_target(outcomes)
+        finished = [
+            (service.job, outcome)
+            for service, outcome in zip(taken, outcomes, strict=True)
+            if not isinstance(outcome, Exception)
+        ]
+        if finished:
+            seconds = (self._clock() - taken[0].began) / len(taken)
+            self._hooks.finished(finished, seconds)
             with self._lock:
-                self._depart(job, Kind.FINISH)
-                self._finished += 1
-                self._since_empty[0] += 1
+                self._depart([job for job, _ in finished], Kind.FINISH)
+                self._finished += len(finished)
+                self._since_empty[0] += len(finished)
+        # From the last to the first: what goes back to the head of the queue keeps its order.
+        for service, outcome in zip(reversed(taken), reversed(outcomes), strict=True):
+            if isinstance(outcome, Exception):
+                self._end_badly(service, outcome)
         self._tell_if_drained()
 
-    def _depart(self, job: Job[ItemT], kind: Kind) -> None:
-        """A running job leaves the line (lock held)."""
-        self._end(job)
-        self._cancelling.discard(job.id)
-        self._leave(kind, [job])
+    def _end_badly(self, service: _Service[ItemT], error: Exception) -> None:
+        job = service.job
+        match error:
+            case Aborted():
+                self._end_aborted(job)
+            case TransientError() | Unreached() if service.attempt.aborted:
+                self._end_aborted(job)  # what failed is what was stopped
+            case TransientError():
+                self._end_transient(job, error)
+            case Unreached():
+                self._put_back(job)
+            case PermanentError():
+                self._end_failed(job, str(error))
+            case _:
+                _log.error("attempt at job %s", job.id, exc_info=error)
+                self._end_failed(job, f"An error inside Dropline ({error!r}): please report it.")
+
+    def _judge_target(self, outcomes: Sequence[ResultT | Exception]) -> None:
+        """Let the breaker know what the outcomes say about the target."""
+        bad = next((o for o in outcomes if isinstance(o, TransientError) and o.target_down), None)
+        with self._lock:
+            was_open = self._breaker.is_open
+            if bad is not None:
+                changed = self._breaker.failed(self._clock(), bad.retry_after)
+            elif all(map(_says_nothing, outcomes)):
+                changed = False
+                self._breaker.withdraw()
+            else:
+                changed = self._breaker.succeeded()
+            if was_open or changed:
+                self._changed.notify_all()
+        if changed:
+            self._hooks.target_went(bad is not None, str(bad or ""))
+        if bad is not None:
+            self._lose_patience(str(bad))
+
+    def _lose_patience(self, reason: str) -> None:
+        """Let all that waits fail when the target has been down for too long."""
+        with self._lock:
+            if not self._is_hopeless(self._clock()):
+                return
+            jobs = [job for job in map(self._withdraw, self._waiting_ids()) if job is not None]
+            # In the log they leave unserved: a `fail` there is the end of an attempt.
+            self._leave(Kind.CANCEL, jobs)
+            self._failed.update((job.id, job) for job in jobs)
+            self._since_empty[1] += len(jobs)
+        if jobs:
+            self._hooks.failed([(job, self._hopeless(reason)) for job in jobs])
+
+    def _is_hopeless(self, now: float) -> bool:
+        since = self._breaker.failing_since
+        return self._breaker.is_open and since is not None and now - since >= self._patience
+
+    def _hopeless(self, reason: str) -> str:
+        return f"{reason} Gave up after {self._patience:.0f} s."
+
+    def _depart(self, jobs: Sequence[Job[ItemT]], kind: Kind) -> None:
+        """Running jobs leave the line (lock held)."""
+        for job in jobs:
+            self._end(job)
+        self._leave(kind, jobs)
 
     def _end(self, job: Job[ItemT]) -> None:
         """The attempt at a job is over (lock held)."""
         del self._serving[job.id]
+        self._large -= job.size > SMALL
         self._progress.pop(job.id, None)
+        self._cancelling.discard(job.id)
+        self._holding.discard(job.id)
 
     def _end_failed(self, job: Job[ItemT], reason: str) -> None:
-        self._hooks.failed(job, reason)
+        self._hooks.failed([(job, reason)])
         with self._lock:
-            self._depart(job, Kind.FAIL)
+            self._depart([job], Kind.FAIL)
             self._failed[job.id] = job
             self._since_empty[1] += 1
 
-    def _end_transient(self, job: Job[ItemT], attempt: Attempt, error: TransientError) -> None:
-        if attempt.aborted:  # what failed is what was stopped
-            self._end_aborted(job)
-            return
-        delay = self._backoff.delay(job.attempts, error.retry_after)
-        if delay is None:
-            self._end_failed(job, f"{error} Gave up after {job.attempts} attempts.")
-            return
-        self._hooks.retried(job, str(error), delay)
+    def _end_transient(self, job: Job[ItemT], error: TransientError) -> None:
         with self._lock:
-            self._end(job)
             now = self._clock()
-            self._observe([Entry(now, Kind.RETRY, job.id)])
-            self._delayed[job.id] = (now + delay, job)
-            heapq.heappush(self._due, (now + delay, job.id))
-            cancelled = job.id in self._cancelling
-            self._changed.notify()
-        if cancelled:  # asked for while the attempt was failing by itself
-            self._cancelling.discard(job.id)
-            self.cancel([job.id])
+            pause = self._breaker.wait(now) if error.target_down else 0.0
+            hopeless = error.target_down and self._is_hopeless(now)
+        if hopeless:
+            self._end_failed(job, self._hopeless(str(error)))
+            return
+        if pause:  # the target's fault, not the job's: it is first in turn once that is up again
+            delay: float | None = error.retry_after or 0.0
+        else:
+            job.strikes += 1
+            delay = self._backoff.delay(job.strikes, error.retry_after)
+        if delay is None:
+            self._end_failed(job, f"{error} Gave up after {job.strikes} attempts.")
+            return
+        self._hooks.retried(job, str(error), max(delay, 0.0 if pause == math.inf else pause))
+        self._wait_again(job, None if pause else now + delay)
+
+    def _put_back(self, job: Job[ItemT]) -> None:
+        """The job's turn did not come: it is next again."""
+        job.attempts -= 1
+        self._wait_again(job, None)
 
     def _end_aborted(self, job: Job[ItemT]) -> None:
-        with self._lock:
-            if job.id not in self._cancelling:  # the station closes: the job stays unfinished
-                self._end(job)
-                self._observe([Entry(self._clock(), Kind.RETRY, job.id)])
-                self._queue[job.id] = job
-                self._queue.move_to_end(job.id, last=False)
-                return
+        """It was cancelled or held; or the station closes, and the job stays unfinished."""
+        if job.id not in self._cancelling:
+            self._wait_again(job, None)
+            return
         self._hooks.cancelled([job])
         with self._lock:
-            self._depart(job, Kind.CANCEL)
+            self._depart([job], Kind.CANCEL)
             self._cancelled += 1
             self._since_empty[2] += 1
+
+    def _wait_again(self, job: Job[ItemT], due: float | None) -> None:
+        """A running job waits again: until `due`, or as the first in turn."""
+        with self._lock:
+            cancelled, held = job.id in self._cancelling, job.id in self._holding
+            self._end(job)
+            self._observe([Entry(self._clock(), Kind.RETRY, job.id)])
+            if due is None:
+                self._queue.add(job, first=True)
+            else:
+                self._delayed[job.id] = (due, job)
+                heapq.heappush(self._due, (due, job.id))
+            self._changed.notify()
+        if cancelled:  # asked for while the attempt was failing by itself
+            self.cancel([job.id])
+        elif held:
+            self.hold([job.id])
+
+
+def _says_nothing(outcome: object) -> bool:
+    """Whether an attempt ended without the target having had a say."""
+    if isinstance(outcome, TransientError | PermanentError):
+        return outcome.at_source
+    return isinstance(outcome, Aborted | Unreached)

@@ -2,15 +2,17 @@
 
 A *job* is one item in the line. An *attempt* is one try of one worker to serve it. An attempt ends
 by returning a result, or by raising: `TransientError` (the job waits and is tried again),
-`PermanentError` (it fails for good), `Aborted` (somebody asked the attempt to stop).
+`PermanentError` (it fails for good), `Unreached` (its turn did not come), `Aborted` (somebody asked
+the attempt to stop). A *bundle* is several jobs that one worker serves in one go, each in an
+attempt of its own.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -22,31 +24,61 @@ ResultT_contra = TypeVar("ResultT_contra", contravariant=True)
 class TransientError(Exception):
     """An attempt failed for a reason that may pass. The text is a sentence for the user.
 
-    `retry_after`: the seconds that the other side asked us to wait, if it did.
+    `retry_after`: the seconds that the other side asked us to wait, if it did. `target_down`: it
+    was not about this job: the target cannot be reached, or takes nothing now. `at_source`: the
+    target had no part in it.
     """
 
-    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        retry_after: float | None = None,
+        *,
+        target_down: bool = False,
+        at_source: bool = False,
+    ) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+        self.target_down = target_down
+        self.at_source = at_source
 
 
 class PermanentError(Exception):
-    """The job cannot succeed as it is. The text is a sentence with the remedy."""
+    """The job cannot succeed as it is. The text is a sentence with the remedy.
+
+    `at_source`: the target had no part in it.
+    """
+
+    def __init__(self, reason: str, *, at_source: bool = False) -> None:
+        super().__init__(reason)
+        self.at_source = at_source
 
 
 class Aborted(Exception):
     """The attempt stopped because it was told to."""
 
 
+class Unreached(Exception):
+    """The bundle ended before it came to this job, which keeps its place and loses nothing."""
+
+
 @dataclass(slots=True, eq=False)
 class Job(Generic[ItemT]):
-    """One item in the line. `size` in bytes; `attempts` so far; `arrived` in monotonic seconds."""
+    """One item in the line.
+
+    `size` in bytes; `attempts` so far, of which `strikes` failed for reasons of the job's own;
+    `arrived` in monotonic seconds; jobs of higher `priority` go first. `turn` is its place among
+    those, given by the queue.
+    """
 
     id: int
     item: ItemT
     size: int
     attempts: int = 0
+    strikes: int = 0
     arrived: float = 0.0
+    priority: int = 0
+    turn: int = 0
 
 
 class Attempt:
@@ -105,4 +137,26 @@ class Worker(Protocol[ItemT_contra, ResultT_co]):
 
     def close(self) -> None:
         """Give back what the worker holds (connections)."""
+        ...
+
+
+class Room(NamedTuple):
+    """What a bundle may hold at most; one item is always taken, however large."""
+
+    items: int
+    size: int
+
+
+@runtime_checkable
+class BundleWorker(Protocol[ItemT_contra, ResultT_co]):
+    """A worker that can also serve several small items in one go."""
+
+    def room(self) -> Room:
+        """How much the next bundle may hold; one item while the worker takes no bundles."""
+        ...
+
+    def serve_bundle(
+        self, items: Sequence[ItemT_contra], attempts: Sequence[Attempt]
+    ) -> Sequence[ResultT_co | Exception]:
+        """Serve them; for each its result, or the error in which its attempt ended."""
         ...

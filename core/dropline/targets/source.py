@@ -12,6 +12,8 @@ from typing import Self
 from dropline.station import PermanentError, TransientError
 from dropline.targets.target import Upload
 
+#: Bytes of a small file read at a time.
+BLOCK = 1 << 20
 #: A file that was written to this many seconds ago may be written to again without a new
 #: modification time: file systems take it from a clock that ticks every few milliseconds.
 TICK = 0.02
@@ -34,11 +36,13 @@ class Source:
         try:
             self._file = os.fdopen(os.open(upload.source, flags), "rb", buffering=0)
         except OSError as error:
-            raise PermanentError(_why(upload, error)) from error
+            raise PermanentError(_why(upload, error), at_source=True) from error
         status = self._status()
         if not stat.S_ISREG(status.st_mode):
             self._file.close()
-            raise PermanentError(f"“{upload.path}” is no longer a file: drop it again.")
+            raise PermanentError(
+                f"“{upload.path}” is no longer a file: drop it again.", at_source=True
+            )
         age = time.time() - status.st_mtime
         if 0.0 <= age < TICK:
             time.sleep(TICK - age)
@@ -67,15 +71,20 @@ class Source:
         try:
             data = self._file.read(min(size, self._left))
         except OSError as error:
-            raise PermanentError(_why(self._upload, error)) from error
+            raise PermanentError(_why(self._upload, error), at_source=True) from error
         self._left -= len(data)
         self.hash.update(data)
         if (self._left == 0 or not data) and not self._unchanged():
             raise TransientError(
                 f"“{self._upload.path}” changed while it was read: "
-                "it is sent again whole once it rests."
+                "it is sent again whole once it rests.",
+                at_source=True,
             )
         return data
+
+    def read_all(self) -> bytes:
+        """The whole content, for a small file. Raises as `read`."""
+        return b"".join(iter(lambda: self.read(BLOCK), b""))
 
     def _status(self) -> os.stat_result:
         return os.fstat(self._file.fileno())

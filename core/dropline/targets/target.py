@@ -46,12 +46,16 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a target answered for a file that it verifiably holds."""
+    """What a target answered for a file that it verifiably holds.
+
+    `target` is what it calls itself, see `Target.identify`; "" where it does not say.
+    """
 
     file_id: str
     size: int
     sha256: str
     duplicate: bool
+    target: str = ""
 
 
 class Target(Protocol):
@@ -60,6 +64,18 @@ class Target(Protocol):
     @property
     def url(self) -> str:
         """Where it is, for people to read; holds no secret."""
+        ...
+
+    @property
+    def identity(self) -> str | None:
+        """What the target is, wherever it is reached: another one at the same URL has another.
+
+        None while that is not known.
+        """
+        ...
+
+    def identify(self) -> str | None:
+        """Ask for the identity, if need be; may wait for the network, for some seconds."""
         ...
 
     def connect(self) -> Worker[Upload, Receipt]:
