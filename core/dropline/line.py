@@ -37,7 +37,7 @@ from dropline.events import (
     WorkersChanged,
 )
 from dropline.home import Home
-from dropline.intake import Batch, Hold, Spool, walk
+from dropline.intake import Batch, Hold, IsSent, SentFiles, Spool, Watcher, find, walk
 from dropline.meter import Entry, Meter, Recorder
 from dropline.station import (
     MAX_WINDOW,
@@ -64,9 +64,12 @@ SCANS = 4
 class Announcer:
     """Tells the bus what happens to the jobs of the send station."""
 
-    def __init__(self, bus: EventBus, spool: Spool, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, bus: EventBus, spool: Spool, sent: SentFiles, clock: Callable[[], float]
+    ) -> None:
         self._bus = bus
         self._spool = spool
+        self._sent = sent
         self._clock = clock
         self._told: dict[int, float] = {}
 
@@ -90,6 +93,7 @@ class Announcer:
 
     def finished(self, job: Job[Upload], result: Receipt, seconds: float) -> None:
         self._told.pop(job.id, None)
+        self._sent.add(job.item.path, job.item.size, job.item.mtime_ns)
         self._bus.post(
             FileUploaded(
                 job.id, result.file_id, result.size, result.sha256, result.duplicate, seconds
@@ -131,12 +135,19 @@ class Line:
         home: Home,
         workers: int = 4,
         backoff: Backoff | None = None,
+        is_sent: IsSent | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`workers`: how many to begin with, at `start`."""
+        """`workers`: how many to begin with, at `start`.
+
+        `is_sent` knows what is not sent again from a watched folder; by default what this run has
+        sent lately.
+        """
         self.target = target
         self._bus = bus
         self._spool = Spool(home.spool)
+        sent = SentFiles()
+        self._watcher = Watcher(self._take_rested, is_sent or sent.holds, bus.post, clock=clock)
         self._workers = workers
         self._meter = Meter(clock())
         self._recording: tuple[Recorder, Observer] | None = None
@@ -144,7 +155,7 @@ class Line:
         self.station: Station[Upload, Receipt] = Station(
             STATION,
             target.connect,
-            Announcer(bus, self._spool, clock),
+            Announcer(bus, self._spool, sent, clock),
             backoff=backoff,
             clock=clock,
         )
@@ -177,6 +188,27 @@ class Line:
         self._bus.post(FilesDropped(drop, paths))
         self._scanners.submit(self._scan, drop, hold, stop)
         return drop
+
+    def watch(self, folder: str) -> None:
+        """Send what is in a folder and what comes, each content once; its drop's id is its path.
+
+        Raises ValueError for a folder that is a part of a watched one, or holds one.
+        """
+        self._watcher.watch(folder)
+
+    def unwatch(self, folder: str) -> None:
+        """Send no more of a watched folder; what was found stays in the line."""
+        self._watcher.unwatch(folder)
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The watched folders, as absolute paths."""
+        return self._watcher.folders
+
+    @property
+    def restless(self) -> tuple[str, ...]:
+        """The files in watched folders that wait to be at rest before they are sent."""
+        return self._watcher.waiting
 
     def cancel_scan(self, drop: str | None = None) -> None:
         """Find no more of this drop, or of all; what was found stays in the line."""
@@ -235,6 +267,7 @@ class Line:
 
         Commands given later do nothing.
         """
+        self._watcher.close()
         with self._lock:
             self._closed = True
         self.cancel_scan()
@@ -291,6 +324,12 @@ class Line:
             with self._lock:
                 del self._scans[drop]
             self._bus.post(ScanFinished(drop, found, size, refused, stop.is_set()))
+
+    def _take_rested(self, paths: Sequence[str]) -> None:
+        folder = self._watcher.folder_of(paths[0])
+        if folder is not None:  # else it has just been given up
+            found = [item for path in paths if (item := find(path, folder)) is not None]
+            self._take_in(folder, Batch(found))
 
     def _take_in(self, drop: str, batch: Batch) -> None:
         self._bus.post(*(FileRefused(item.path, drop, item.reason) for item in batch.refused))
