@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections.abc import Callable
 
 from watchdog.events import (
@@ -41,6 +42,9 @@ class Notices(FileSystemEventHandler):
         self._lock = threading.Lock()
         self._files: dict[str, bool] = {}
         self._folders = False
+        # watchdog may meet a new subfolder twice, by its own walk and by a notice. It says that it
+        # goes on with the second, which is the same; nobody needs to read that.
+        warnings.filterwarnings("ignore", "Callback with id .* already exists", RuntimeWarning)
         self._observer = Observer()
         try:
             self._observer.schedule(

@@ -12,11 +12,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from dropline.events import Event, FolderUnwatched
 from dropline.intake.folder import IsSent, Pace, Ready, WatchedFolder
 from dropline.intake.ignored import UNFINISHED
 from dropline.intake.walk import inside
+
+if TYPE_CHECKING:
+    from dropline.intake.notice import Notices
 
 _log = logging.getLogger(__name__)
 
@@ -140,15 +144,19 @@ class Watcher:
         return not any(watch.thread.is_alive() for watch in watches)
 
     def _make(self, folder: str, before: list[_Watch]) -> _Watch:
-        from dropline.intake.notice import Notices  # who watches nothing needs none
-
         wake = threading.Event()
+
+        def listen() -> Notices:
+            from dropline.intake.notice import Notices  # who watches nothing needs none
+
+            return Notices(folder, wake.set)
+
         watched = WatchedFolder(
             folder,
             self._ready,
             self._is_sent,
             self._post,
-            lambda: Notices(folder, wake.set),
+            listen,
             clock=self._clock,
             pace=self._pace,
             ignore=self._ignore,
