@@ -112,8 +112,10 @@ def _sentence(event: Event, name: str) -> str:
             return text.format(format.count(found), format.size(size), format.count(refused))
         case FileRefused(reason=reason):
             return translate("Event", "Refused: {}").format(reason)
+        case FolderWatched(folder=folder, note=""):
+            return translate("Event", "Watching {}").format(folder)
         case FolderWatched(folder=folder, note=note):
-            return " ".join(filter(None, (translate("Event", "Watching {}").format(folder), note)))
+            return translate("Event", "Watching {0}. {1}").format(folder, note)
         case FolderLost(reason=reason):
             return reason
         case FolderReturned(folder=folder):

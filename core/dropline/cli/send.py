@@ -127,11 +127,11 @@ class Told(Outcome):
         for message in messages:
             match message.data:
                 case FolderWatched(folder=folder, note=note):
-                    _print_error(" ".join(filter(None, (f"Watching {folder}.", note))))
+                    _print_aside(" ".join(filter(None, (f"Watching {folder}.", note))))
                 case FolderLost(reason=reason):
                     _print_error(reason)
                 case FolderReturned(folder=folder):
-                    _print_error(f"“{folder}” is back.")
+                    _print_aside(f"Watching {folder} again.")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -258,7 +258,11 @@ def _report(outcome: Outcome, reading: Reading, *, as_json: bool) -> None:
 
 
 def _print_error(text: str) -> None:
-    Console(stderr=True, soft_wrap=True).print(escape(_printable(text)), style="red")
+    _print_aside(text, "red")
+
+
+def _print_aside(text: str, style: str = "") -> None:
+    Console(stderr=True, soft_wrap=True).print(escape(_printable(text)), style=style)
 
 
 def _files(count: int) -> str:
