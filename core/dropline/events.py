@@ -72,6 +72,44 @@ class FileRefused(Event):
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class FolderWatched(Event):
+    """What comes to rest in the folder is sent from now on.
+
+    `note` says so when the system does not tell of all changes in it, so that it is looked through
+    every few seconds instead; the event comes again when that turns out later.
+    """
+
+    type: ClassVar[str] = "dropline.folder.watched"
+    folder: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderLost(Event):
+    """A watched folder cannot be read; it is looked for. `reason` is a sentence with the remedy."""
+
+    type: ClassVar[str] = "dropline.folder.lost"
+    folder: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FolderReturned(Event):
+    """A watched folder that was lost can be read, and is watched again."""
+
+    type: ClassVar[str] = "dropline.folder.returned"
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class FolderUnwatched(Event):
+    """The folder is not watched any more, as asked; what was found in it stays in the line."""
+
+    type: ClassVar[str] = "dropline.folder.unwatched"
+    folder: str
+
+
 # --- the send station ---------------------------------------------------------------------------
 
 

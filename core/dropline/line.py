@@ -10,9 +10,10 @@ from __future__ import annotations
 import itertools
 import logging
 import math
+import os
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -46,7 +47,7 @@ from dropline.events import (
     WorkersChanged,
 )
 from dropline.home import Home
-from dropline.intake import Batch, Hold, Root, Spool, walk
+from dropline.intake import Batch, Found, Hold, Root, Spool, Watcher, find, walk
 from dropline.journal import Journal, JournalError, Record, State
 from dropline.meter import Entry, Meter, Recorder
 from dropline.station import (
@@ -84,16 +85,24 @@ class Announcer:
         journal: Journal,
         target: Target,
         spool: Spool,
+        changed: Callable[[Upload], None],
         clock: Callable[[], float],
     ) -> None:
+        """`changed` gets a file that was sent and that has changed while it was in the line."""
         self._bus = bus
         self._journal = journal
         self._target = target
         self._spool = spool
+        self._changed = changed
         self._clock = clock
+        self._doubtful: set[int] = set()
         self._told: dict[int, float] = {}
         self._numbers: dict[str | None, int] = {}
         self._trouble = ""
+
+    def look_again_at(self, jobs: Iterable[int]) -> None:
+        """These files changed while they were in the line."""
+        self._doubtful.update(jobs)
 
     def arrived(self, jobs: Sequence[Job[Upload]]) -> None:
         self._bus.post(
@@ -134,6 +143,9 @@ class Announcer:
         )
         for job, _ in served:
             self._forget(job)
+            if job.id in self._doubtful:
+                self._doubtful.discard(job.id)
+                self._changed(job.item)
 
     def retried(self, job: Job[Upload], reason: str, delay: float) -> None:
         self._write(self._journal.retried, job.id, job.attempts, reason)
@@ -239,14 +251,18 @@ class Line:
             role=role,
             notice=lambda text: bus.post(JournalTroubled(str(home.journal), text)),
         )
+        self._watcher = Watcher(self._take_rested, self._is_sent, bus.post, clock=clock)
         self._workers = workers
         self._meter = Meter(clock())
         self._recording: tuple[Recorder, Observer] | None = None
         self._clock = clock
+        self._announcer = Announcer(
+            bus, self._journal, target, self._spool, self._look_again, clock
+        )
         self.station: Station[Upload, Receipt] = Station(
             STATION,
             target.connect,
-            Announcer(bus, self._journal, target, self._spool, clock),
+            self._announcer,
             backoff=backoff,
             breaker=breaker,
             patience=patience,
@@ -279,6 +295,27 @@ class Line:
         self._bus.post(FilesDropped(drop, paths))
         self._scanners.submit(self._scan, drop, hold, stop, again)
         return drop
+
+    def watch(self, folder: str) -> None:
+        """Send what is in a folder and what comes, each content once; its drop's id is its path.
+
+        Raises ValueError for a folder that is a part of a watched one, or holds one.
+        """
+        self._watcher.watch(folder)
+
+    def unwatch(self, folder: str) -> None:
+        """Send no more of a watched folder; what was found stays in the line."""
+        self._watcher.unwatch(folder)
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The watched folders, as absolute paths."""
+        return self._watcher.folders
+
+    @property
+    def restless(self) -> tuple[str, ...]:
+        """The files in watched folders that wait to be at rest before they are sent."""
+        return self._watcher.waiting
 
     def cancel_scan(self, drop: str | None = None) -> None:
         """Find no more of this drop, or of all; what was found stays in the line."""
@@ -361,6 +398,7 @@ class Line:
 
         Commands given later do nothing.
         """
+        self._watcher.close()
         with self._lock:
             self._closed = True
         self.cancel_scan()
@@ -494,6 +532,38 @@ class Line:
             del self._scans[drop]
         self._bus.post(event)
 
+    def _take_rested(self, paths: Sequence[str]) -> None:
+        folder = self._watcher.folder_of(paths[0])
+        if folder is not None:  # else it has just been given up
+            found = [item for path in paths if (item := find(path, folder)) is not None]
+            target, certain = self._identify()
+            self._take_in(folder, Batch(found), target, known=certain)
+
+    def _look_again(self, upload: Upload) -> None:
+        """Take a file in once more if it is another than the one that was sent."""
+
+        def look() -> None:
+            with suppress(OSError):
+                status = os.stat(upload.path)
+                found = Found(
+                    upload.path, upload.path, upload.name, status.st_size, status.st_mtime_ns
+                )
+                target, certain = self._identify()
+                self._take_in("", Batch([found]), target, known=certain)
+
+        self._command(look)
+
+    def _is_sent(self, path: str, size: int, mtime_ns: int) -> bool:
+        """Whether this content of a file in a watched folder is verifiably at the target."""
+        folder = self._watcher.folder_of(path)
+        item = None if folder is None else find(path, folder)
+        if item is None:
+            return False
+        target, certain = self._identify()
+        return certain and self._journal.is_sent(
+            target, Record(path, path, item.name, size, mtime_ns)
+        )
+
     def _take_in(self, drop: str, batch: Batch, target: int, *, known: bool) -> None:
         self._bus.post(*(FileRefused(item.path, drop, item.reason) for item in batch.refused))
         records = [
@@ -511,6 +581,10 @@ class Line:
                 for r in admission.sent
             )
         )
+        self._announcer.look_again_at(admission.changed)
+        for record in self._journal.records(admission.changed):
+            if record.state is not State.WAITING:  # it ended in the meantime
+                self._look_again(_upload(record))
         waiting = {(record.path, record.name) for record in admission.waiting}
         for item in batch.found:
             if (item.path, item.name) not in waiting:
@@ -519,7 +593,11 @@ class Line:
 
 
 def _job(record: Record) -> Job[Upload]:
-    upload = Upload(
+    return Job(record.id, _upload(record), record.size, priority=record.priority)
+
+
+def _upload(record: Record) -> Upload:
+    return Upload(
         path=record.path,
         source=record.source,
         name=record.name,
@@ -528,4 +606,3 @@ def _job(record: Record) -> Job[Upload]:
         content=record.content,
         resume=record.resume,
     )
-    return Job(record.id, upload, record.size, priority=record.priority)

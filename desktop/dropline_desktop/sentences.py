@@ -18,6 +18,10 @@ from dropline.events import (
     FileStarted,
     FileStored,
     FileUploaded,
+    FolderLost,
+    FolderReturned,
+    FolderUnwatched,
+    FolderWatched,
     HandlerFailed,
     ReceiverStarted,
     ReceiverStopped,
@@ -60,9 +64,19 @@ class Kind(Enum):
 
 
 _KINDS: tuple[tuple[Kind, tuple[type[Event], ...]], ...] = (
-    (Kind.TROUBLE, (FileFailed, FileRetried, FileRefused, HandlerFailed)),
+    (Kind.TROUBLE, (FileFailed, FileRetried, FileRefused, FolderLost, HandlerFailed)),
     (Kind.FILES, (FileQueued, FileStarted, FileUploaded, FileCancelled)),
-    (Kind.DROPS, (FilesDropped, ScanProgressed, ScanFinished)),
+    (
+        Kind.DROPS,
+        (
+            FilesDropped,
+            ScanProgressed,
+            ScanFinished,
+            FolderWatched,
+            FolderReturned,
+            FolderUnwatched,
+        ),
+    ),
     (Kind.WORKERS, (WorkersChanged, StationPaused, StationResumed, StationDrained)),
     (Kind.RECEIVER, (ReceiverStarted, ReceiverStopped, FileStored)),
 )
@@ -98,6 +112,16 @@ def _sentence(event: Event, name: str) -> str:
             return text.format(format.count(found), format.size(size), format.count(refused))
         case FileRefused(reason=reason):
             return translate("Event", "Refused: {}").format(reason)
+        case FolderWatched(folder=folder, note=""):
+            return translate("Event", "Watching {}").format(folder)
+        case FolderWatched(folder=folder, note=note):
+            return translate("Event", "Watching {0}. {1}").format(folder, note)
+        case FolderLost(reason=reason):
+            return reason
+        case FolderReturned(folder=folder):
+            return translate("Event", "Watching again: {}").format(folder)
+        case FolderUnwatched(folder=folder):
+            return translate("Event", "Not watching any more: {}").format(folder)
         case FileQueued(name=name, size=size):
             return translate("Event", "Queued: {0}, {1}").format(name, format.size(size))
         case FileStarted(attempt=attempt, worker=worker):

@@ -122,6 +122,8 @@ def test_help_shows_an_example(call: Call, command: str) -> None:
         (["send", "x", "--workers", "257"], "use 1 to 256"),
         (["send", "x", "--to", "ftp://host"], "use http://host:port"),
         (["send", ""], "a PATH is empty"),
+        (["send", "--watch"], "--watch"),
+        (["send", "--watch", "/no/such"], "name a folder that is there"),
         (["send", "x", "--colour"], "--colour"),
         (["serve", "--port", "65536"], "use 0 to 65535"),
         (["serve", "--port", "-1"], "use 0 to 65535"),
@@ -372,6 +374,58 @@ def test_a_stopped_send_tells_people_how_much_is_left(
     assert output.startswith(
         "0 files sent and verified, 0 bytes.\n1 file left when it was stopped: send again.\n"
     )
+
+
+def test_send_watches_folders_until_it_is_stopped(
+    receiver: Receiver, stored: Any, tmp_path: Path, until: Until
+) -> None:
+    write(tmp_path / "a" / "before")
+    (tmp_path / "b").mkdir()
+    folders = ["--watch", tmp_path / "a", tmp_path / "b"]
+    with running("send", *folders, "--to", receiver.url) as process:
+        until(lambda: set(stored.digests()) == {"a/before"}, 60)
+        write(tmp_path / "b" / "sub" / "after")
+        until(lambda: len(stored.files()) == 2, 60)
+        os.rename(tmp_path / "b", tmp_path / "c")
+        assert process.stderr is not None
+        told = [process.stderr.readline() for _ in range(3)]
+        process.send_signal(signal.SIGTERM)
+        output, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (143, "")
+    assert sorted(told[:2]) == [f"Watching {tmp_path}/a.\n", f"Watching {tmp_path}/b.\n"]
+    assert told[2].startswith(f"“{tmp_path}/b” is not there")
+    assert output.startswith(
+        f"Sent and verified: {tmp_path}/a/before, 7 bytes\n"
+        f"Sent and verified: {tmp_path}/b/sub/after, 7 bytes\n"
+        "2 files sent and verified, 14 bytes.\n"
+    )
+
+
+def test_send_refuses_to_watch_a_folder_twice(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    done = call("send", "--watch", tmp_path / "a", "--watch", tmp_path / "a" / "b")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(
+        f"--watch: “{tmp_path}/a/b” is watched already, as a part of “{tmp_path}/a”.\n"
+    )
+
+
+def test_a_watching_send_prints_each_outcome_as_a_line_of_json(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    write(tmp_path / "a" / "file")
+    arguments = [tmp_path / "gone", "--watch", tmp_path / "a", "--to", receiver.url, "--json"]
+    with running("send", *arguments) as process:
+        assert process.stdout is not None
+        refused, sent = (json.loads(process.stdout.readline()) for _ in range(2))
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert refused["path"] == f"{tmp_path}/gone"
+    assert "not there" in refused["reason"]
+    assert sent == sent | {"path": f"{tmp_path}/a/file", "size": 7, "duplicate": False}
+    last = json.loads(output)
+    assert (last["sent"], last["failed"], last["station"]["finished"]) == ([], [], 1)
 
 
 # --- status ---------------------------------------------------------------------------------------

@@ -14,6 +14,10 @@ from dropline.events import (
     FileFailed,
     FileProgressed,
     FileStarted,
+    FolderLost,
+    FolderReturned,
+    FolderUnwatched,
+    FolderWatched,
     HandlerFailed,
     Message,
     StationDrained,
@@ -64,6 +68,28 @@ def test_events_are_sentences(log, qtbot):
     ]
     tip = log.model.index(0).data(Qt.ItemDataRole.ToolTipRole)
     assert tip.endswith("+00:00 · dropline.station.workers")
+
+
+def test_watched_folders_are_told_in_sentences(log, qtbot):
+    log.take(
+        messages(
+            FolderWatched("/outbox"),
+            FolderWatched("/outbox", "It is looked through."),
+            FolderLost("/outbox", "“/outbox” is not there."),
+            FolderReturned("/outbox"),
+            FolderUnwatched("/outbox"),
+        )
+    )
+    qtbot.waitUntil(lambda: log.model.rowCount() > 0)
+    assert lines(log) == [
+        "Watching /outbox",
+        "Watching /outbox. It is looked through.",
+        "“/outbox” is not there.",
+        "Watching again: /outbox",
+        "Not watching any more: /outbox",
+    ]
+    assert kind_of(FolderWatched("/outbox")) is Kind.DROPS
+    assert kind_of(FolderLost("/outbox", "")) is Kind.TROUBLE
 
 
 def test_every_event_has_a_kind_and_known_ones_a_sentence(qapp):

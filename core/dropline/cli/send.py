@@ -1,7 +1,8 @@
 """Send files and folders without a window, by the same line that the window drives.
 
 Ends with 0 when every file is verified at the receiver, with 1 when some were not (they are
-listed), with 2 when it was called wrongly.
+listed), with 2 when it was called wrongly. With --watch it goes on until it is stopped, and tells
+of each file as it happens.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ from dropline.events import (
     FileRefused,
     FileSkipped,
     FileUploaded,
+    FolderLost,
+    FolderReturned,
+    FolderWatched,
     JournalTroubled,
     Message,
 )
@@ -38,7 +42,8 @@ from dropline.station import MAX_WORKERS, Reading
 from dropline.targets import ReceiverTarget
 
 EXAMPLE = """example:
-  dropline send ~/photos notes.txt --to http://127.0.0.1:8765 --workers 8"""
+  dropline send ~/photos notes.txt --to http://127.0.0.1:8765 --workers 8
+  dropline send --watch ~/outbox"""
 
 STOPPED = "Not sent: the sender was stopped. Send it again."
 DEFAULT_RECEIVER = "http://127.0.0.1:8765"
@@ -48,7 +53,15 @@ PATIENCE = 20.0
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="file or folder to send")
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="file or folder to send")
+    parser.add_argument(
+        "--watch",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="DIR",
+        help="folder to send what is in it and what comes, until stopped",
+    )
     parser.add_argument(
         "--to", metavar="URL", help="receiver; by default the running window's, or the local one"
     )
@@ -63,49 +76,92 @@ def configure(parser: argparse.ArgumentParser) -> None:
 class Outcome:
     """What became of each file."""
 
-    queued: dict[int, str] = field(default_factory=dict)
-    sent: dict[int, FileUploaded] = field(default_factory=dict)
-    skipped: dict[int, FileSkipped] = field(default_factory=dict)
-    failed: dict[int, str] = field(default_factory=dict)
-    refused: list[FileRefused] = field(default_factory=list)
+    left: dict[int, str] = field(default_factory=dict)
+    sent: list[tuple[str, FileUploaded]] = field(default_factory=list)
+    skipped: list[FileSkipped] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    files: int = 0
+    size: int = 0
+    again: int = 0
 
     def hear(self, messages: list[Message]) -> None:
         """Take in a batch of messages."""
         for message in messages:
             match message.data:
                 case FileQueued(job=job, path=path):
-                    self.queued[job] = path
+                    self.left[job] = path
                 case FileUploaded(job=job) as uploaded:
-                    self.sent[job] = uploaded
-                case FileSkipped(job=job) as skipped:
-                    self.skipped[job] = skipped
+                    self.files += 1
+                    self.size += uploaded.size
+                    self.again += uploaded.duplicate
+                    self.on_sent(self.left.pop(job), uploaded)
+                case FileSkipped() as skipped:
+                    self.on_skipped(skipped)
                 case FileFailed(job=job, reason=reason):
-                    self.failed[job] = reason
-                case FileRefused() as refused:
-                    self.refused.append(refused)
+                    self.on_problem(self.left.pop(job), reason)
+                case FileRefused(path=path, reason=reason):
+                    self.on_problem(path, reason)
 
-    @property
-    def problems(self) -> list[tuple[str, str]]:
-        """Path and reason of everything that cannot be sent."""
-        failed = [(self.queued[job], reason) for job, reason in self.failed.items()]
-        return [(item.path, item.reason) for item in self.refused] + failed
+    def on_sent(self, path: str, uploaded: FileUploaded) -> None:
+        """Keep that a file is verified at the receiver."""
+        self.sent.append((path, uploaded))
 
-    @property
-    def unsent(self) -> list[str]:
-        """The paths of what was still in the line when the sender was stopped."""
-        return [
-            path
-            for job, path in self.queued.items()
-            if job not in self.sent and job not in self.failed
-        ]
+    def on_skipped(self, skipped: FileSkipped) -> None:
+        """Keep that a file was sent there before."""
+        self.skipped.append(skipped)
+
+    def on_problem(self, path: str, reason: str) -> None:
+        """Keep that something cannot be sent."""
+        self.problems.append((path, reason))
+
+
+class Told(Outcome):
+    """The same, told as it happens and not kept, so that a sender may watch for months."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        super().__init__()
+        self._as_json = as_json
+
+    def on_sent(self, path: str, uploaded: FileUploaded) -> None:
+        """Print it."""
+        if self._as_json:
+            print(json.dumps(_sent_as_json(path, uploaded)), flush=True)
+        else:
+            print(f"Sent and verified: {_printable(path)}, {uploaded.size} bytes", flush=True)
+
+    def on_skipped(self, skipped: FileSkipped) -> None:
+        """Say nothing: that is how it is each time a folder is watched again."""
+
+    def on_problem(self, path: str, reason: str) -> None:
+        """Print it."""
+        if self._as_json:
+            print(json.dumps(_problem_as_json(path, reason)), flush=True)
+        else:
+            _print_error(reason)
+
+    def hear_of_folders(self, messages: list[Message]) -> None:
+        """Print what a person must know of the folders."""
+        for message in messages:
+            match message.data:
+                case FolderWatched(folder=folder, note=note):
+                    _print_aside(" ".join(filter(None, (f"Watching {folder}.", note))))
+                case FolderLost(reason=reason):
+                    _print_error(reason)
+                case FolderReturned(folder=folder):
+                    _print_aside(f"Watching {folder} again.")
 
 
 def run(options: argparse.Namespace) -> int:
     """Send, show how it goes, and tell what became of each file."""
     if not 1 <= options.workers <= MAX_WORKERS:
         raise CommandError(f"--workers {options.workers}: use 1 to {MAX_WORKERS}", USAGE_ERROR)
+    if not options.paths and not options.watch:
+        raise CommandError("name a PATH to send, or a folder to --watch", USAGE_ERROR)
     if "" in options.paths:
         raise CommandError("a PATH is empty: name a file or folder", USAGE_ERROR)
+    for folder in options.watch:
+        if not os.path.isdir(folder):
+            raise CommandError(f"--watch {folder}: name a folder that is there", USAGE_ERROR)
     home = Home.default()
     running = Running.find(home)
     url = options.to or (running and running.run.get("receiver")) or DEFAULT_RECEIVER
@@ -119,7 +175,12 @@ def run(options: argparse.Namespace) -> int:
             "set DROPLINE_HOME to one that can be written"
         ) from error
     bus = MemoryBus("dropline/send")
-    outcome = Outcome()
+    outcome: Outcome
+    if options.watch:
+        outcome = told = Told(as_json=options.json)
+        bus.subscribe("dropline.folder.", told.hear_of_folders, batches=True)
+    else:
+        outcome = Outcome()
     bus.subscribe("dropline.file.", outcome.hear, batches=True)
     bus.subscribe(JournalTroubled, _warn)
     line = Line(target, bus, home=home, role="send", workers=options.workers, patience=PATIENCE)
@@ -129,8 +190,11 @@ def run(options: argparse.Namespace) -> int:
             if running is None:  # else the window's run file stays as it is
                 control.start(receiver=None, target=url)
             line.start()
-            line.drop([os.path.abspath(path) for path in options.paths], again=options.again)
-            _watch(line, stop, quiet=options.json)
+            if options.paths:
+                line.drop([os.path.abspath(path) for path in options.paths], again=options.again)
+            for folder in options.watch:
+                _watch(line, folder)
+            _look_on(line, stop, until_drained=not options.watch, quiet=options.json)
             reading = line.read(STATUS_WINDOW)
         finally:
             control.close()
@@ -139,22 +203,34 @@ def run(options: argparse.Namespace) -> int:
     _report(outcome, reading, as_json=options.json)
     if stop.is_set():
         return 128 + stop.signal
-    return 1 if outcome.problems or outcome.unsent else 0
+    return 1 if outcome.problems or outcome.left else 0
 
 
-def _watch(line: Line, stop: Stop, *, quiet: bool) -> None:
-    """Wait for the end of the line, showing the figures where a person looks on."""
+def _watch(line: Line, folder: str) -> None:
+    try:
+        line.watch(folder)
+    except ValueError as error:
+        raise CommandError(f"--watch: {error}", USAGE_ERROR) from error
+
+
+def _look_on(line: Line, stop: Stop, *, until_drained: bool, quiet: bool) -> None:
+    """Wait for the end of the line, or the signal, showing the figures where a person looks on."""
     console = Console(stderr=True)
     with contextlib.ExitStack() as stack:
         live = None
         if console.is_terminal and not quiet:
-            live = stack.enter_context(Live(console=console, transient=True))
+            live = stack.enter_context(
+                Live(console=console, transient=True, redirect_stdout=sys.stdout.isatty())
+            )
         while not stop.is_set():
+            if live is not None:
+                live.update(_table(line.read(10.0)))
+            if not until_drained:
+                stop.wait(None if live is None else 0.1)
+                continue
             walked = not line.scanning
             if line.station.wait_drained(0.1) and walked:
                 break
-            if live is not None:
-                live.update(_table(line.read(10.0)))
             if line.scanning:
                 stop.wait(0.02)
 
@@ -189,11 +265,9 @@ def _report(outcome: Outcome, reading: Reading, *, as_json: bool) -> None:
         return
     console = Console(soft_wrap=True)
     for _, reason in outcome.problems:
-        Console(stderr=True, soft_wrap=True).print(escape(_printable(reason)), style="red")
-    size = sum(item.size for item in outcome.sent.values())
-    again = sum(item.duplicate for item in outcome.sent.values())
-    known = f" ({again} of them were there already)" if again else ""
-    console.print(f"{_files(len(outcome.sent))} sent and verified, {size} bytes{known}.")
+        _print_error(reason)
+    known = f" ({outcome.again} of them were there already)" if outcome.again else ""
+    console.print(f"{_files(outcome.files)} sent and verified, {outcome.size} bytes{known}.")
     if outcome.skipped:
         console.print(
             f"{_files(len(outcome.skipped))} unchanged since sent there earlier, so not sent again "
@@ -201,14 +275,22 @@ def _report(outcome: Outcome, reading: Reading, *, as_json: bool) -> None:
         )
     if outcome.problems:
         console.print(f"{_files(len(outcome.problems))} not sent; the reasons stand above.")
-    if outcome.unsent:
-        console.print(f"{_files(len(outcome.unsent))} left when it was stopped: send again.")
+    if outcome.left:
+        console.print(f"{_files(len(outcome.left))} left when it was stopped: send again.")
     console.print(_table(reading))
 
 
 def _warn(message: Message) -> None:
     assert isinstance(message.data, JournalTroubled)
-    print(f"dropline send: {message.data.reason}", file=sys.stderr)
+    _print_error(f"dropline send: {message.data.reason}")
+
+
+def _print_error(text: str) -> None:
+    _print_aside(text, "red")
+
+
+def _print_aside(text: str, style: str = "") -> None:
+    Console(stderr=True, soft_wrap=True).print(escape(_printable(text)), style=style)
 
 
 def _files(count: int) -> str:
@@ -216,32 +298,36 @@ def _files(count: int) -> str:
 
 
 def _as_json(outcome: Outcome, reading: Reading) -> dict[str, Any]:
+    problems = [*outcome.problems, *((path, STOPPED) for path in outcome.left.values())]
     return {
-        "sent": [
-            {
-                "path": _printable(outcome.queued[job]),
-                "file_id": item.file_id,
-                "size": item.size,
-                "sha256": item.sha256,
-                "duplicate": item.duplicate,
-            }
-            for job, item in outcome.sent.items()
-        ],
-        "skipped": [
-            {
-                "path": _printable(item.path),
-                "file_id": item.file_id,
-                "size": item.size,
-                "sha256": item.sha256,
-            }
-            for item in outcome.skipped.values()
-        ],
-        "failed": [
-            {"path": _printable(path), "reason": _printable(reason)}
-            for path, reason in [*outcome.problems, *((path, STOPPED) for path in outcome.unsent)]
-        ],
+        "sent": [_sent_as_json(path, uploaded) for path, uploaded in outcome.sent],
+        "skipped": [_skipped_as_json(skipped) for skipped in outcome.skipped],
+        "failed": [_problem_as_json(path, reason) for path, reason in problems],
         "station": station_status(reading),
     }
+
+
+def _sent_as_json(path: str, uploaded: FileUploaded) -> dict[str, Any]:
+    return {
+        "path": _printable(path),
+        "file_id": uploaded.file_id,
+        "size": uploaded.size,
+        "sha256": uploaded.sha256,
+        "duplicate": uploaded.duplicate,
+    }
+
+
+def _skipped_as_json(skipped: FileSkipped) -> dict[str, Any]:
+    return {
+        "path": _printable(skipped.path),
+        "file_id": skipped.file_id,
+        "size": skipped.size,
+        "sha256": skipped.sha256,
+    }
+
+
+def _problem_as_json(path: str, reason: str) -> dict[str, str]:
+    return {"path": _printable(path), "reason": _printable(reason)}
 
 
 def _printable(text: str) -> str:

@@ -97,6 +97,16 @@ def walk(
         yield batch
 
 
+def find(path: str, folder: str) -> Found | None:
+    """A file in a folder, under the name that a walk of the folder gives it; None if none is there.
+
+    Both are absolute.
+    """
+    name = os.path.join(os.path.basename(folder), os.path.relpath(path, folder))
+    item = _inspect(_Folder(path, path, name.replace(os.sep, "/")))
+    return item if isinstance(item, Found) else None
+
+
 def _items(roots: Iterable[Root]) -> Iterator[Found | Refused | None]:
     folders: deque[_Folder] = deque()
     links: deque[_Folder] = deque()

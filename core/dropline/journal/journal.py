@@ -81,11 +81,15 @@ class Drop:
 
 @dataclass(slots=True)
 class Admission:
-    """What became of files that were found: to be sent, sent already, or in the line already."""
+    """What became of files that were found: to be sent, or sent already.
+
+    Those that are in this run's line already are neither; of these, `changed` has the jobs of those
+    whose content is another by now.
+    """
 
     waiting: list[Record] = field(default_factory=list)
     sent: list[Record] = field(default_factory=list)
-    present: int = 0
+    changed: list[int] = field(default_factory=list)
 
 
 _FIELDS = (
@@ -257,7 +261,8 @@ class Journal:
                     admission.sent.append(old)
                     continue
                 elif old.state is State.WAITING and run == self._run:
-                    admission.present += 1
+                    if not same:
+                        admission.changed.append(old.id)
                     continue
                 else:
                     file.id = old.id
@@ -278,6 +283,16 @@ class Journal:
                 again,
             )
         return admission
+
+    def is_sent(self, target: int, file: Record) -> bool:
+        """Whether the file was sent and is unchanged since."""
+        with self._read() as db:
+            _, old = self._by_hash(db, target, [_hash(file)]).get((file.path, file.name), (0, None))
+        return (
+            old is not None
+            and old.state is State.SENT
+            and (old.size, old.mtime_ns) == (file.size, file.mtime_ns)
+        )
 
     def again(self, jobs: Collection[int]) -> list[Record]:
         """Let sent or failed files wait once more."""

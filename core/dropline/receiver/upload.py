@@ -1,9 +1,9 @@
 """From the parts of a request to stored files.
 
-Each file goes into a temporary file as it arrives. Once the whole request is in, every file that
-came through is published on the bus as `FileReceived`, and the storing handler's answers are
-awaited. A file that fails does not fail the others; a request that is malformed or ends early
-stores nothing.
+Each file goes into a temporary file as it arrives, and many at a time onto the disk. Once the whole
+request is in, every file that came through is published on the bus as `FileReceived`, and the
+storing handler's answers are awaited. A file that fails does not fail the others; a request that is
+malformed or ends early stores nothing.
 """
 
 from __future__ import annotations
@@ -29,9 +29,12 @@ from dropline.receiver.problems import (
     Problem,
     storage_problem,
 )
+from dropline.receiver.spool import Spool
 from dropline.receiver.store import Store
 from dropline.receiver.writer import Kept
 
+#: Files, and bytes, that wait for the disk at most before they are synced.
+SYNC_FILES, SYNC_BYTES = 64, 64 * 1024 * 1024
 #: Most bytes in all of the fields that hold no file.
 MAX_FIELDS = 64 * 1024
 #: Of a file that failed, this many bytes are read to get at the next one; a longer rest ends it.
@@ -77,6 +80,7 @@ class Upload:
         self._max_size = max_size
         self._spools = ExitStack()
         self._taken: list[tuple[str, FileReceived | FileProblem]] = []
+        self._unsynced: list[tuple[int, Spool]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -121,10 +125,26 @@ class Upload:
         except FileProblem as problem:
             self._taken.append((name, problem))
             return False
+        size = sum(spool.size for _, spool in self._unsynced)
+        if len(self._unsynced) >= SYNC_FILES or size >= SYNC_BYTES:
+            self._sync()
         return True
+
+    def _sync(self) -> None:
+        """See onto the disk what was received; a file that cannot be is refused."""
+        for number, spool in self._unsynced:
+            name = self._taken[number][0]
+            try:
+                with _storing(name):
+                    spool.finish()
+            except FileProblem as problem:
+                spool.discard()
+                self._taken[number] = name, problem
+        self._unsynced.clear()
 
     def store(self) -> list[Outcome]:
         """Store what was received; the outcome of each file in the order they came."""
+        self._sync()
         self._spools.pop_all()  # from here on the temporary files are the storing handler's
         waiting = [
             (name, self._publish(taken) if isinstance(taken, FileReceived) else taken)
@@ -159,7 +179,7 @@ class Upload:
                 with _storing(name):
                     spool.write(data)
             with _storing(name):
-                spool.finish()
+                spool.flush()
             digest = spool.sha256()
             if announced is not None and announced != digest:
                 raise FileProblem(
@@ -170,6 +190,7 @@ class Upload:
         except FileProblem:
             spool.discard()
             raise
+        self._unsynced.append((len(self._taken), spool))
         return FileReceived(
             temporary=spool.path,
             name=name,
