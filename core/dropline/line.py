@@ -274,11 +274,13 @@ class Line:
         self._scanners = ThreadPoolExecutor(SCANS, thread_name_prefix="scan")
         self._drops = itertools.count(1)
         self._scans: dict[str, threading.Event] = {}
+        self._going_on = False
         self._lock = threading.Lock()
         self._closed = False
 
     def start(self) -> None:
         """Begin to work and to measure."""
+        self._going_on = True
         self._scanners.submit(self._go_on)
         self._sampler.start()
         self.resize(self._workers)
@@ -326,9 +328,9 @@ class Line:
 
     @property
     def scanning(self) -> bool:
-        """Whether a drop is still being walked."""
+        """Whether a drop is still being walked, or what an earlier run left is taken up."""
         with self._lock:
-            return bool(self._scans)
+            return bool(self._scans) or self._going_on
 
     def resize(self, workers: int) -> None:
         """Want this many workers. Raises ValueError for a number that is out of range."""
@@ -479,6 +481,9 @@ class Line:
             self._bus.post(JournalTroubled("", str(error)))
         except RuntimeError:
             _log.info("closed before it went on")
+        finally:
+            with self._lock:
+                self._going_on = False
 
     def _restore(self, records: Sequence[Record]) -> None:
         waiting = [record for record in records if record.state is State.WAITING]
