@@ -266,6 +266,7 @@ class Line:
             backoff=backoff,
             breaker=breaker,
             patience=patience,
+            fetch=self._fetch,
             clock=clock,
         )
         self.station.watch(self._meter.observe_all)
@@ -443,6 +444,10 @@ class Line:
             self._bus.post(RecordingStarted(str(path)))
 
     # --- from paths to jobs -----------------------------------------------------------------
+
+    def _fetch(self, jobs: Collection[int]) -> Sequence[Job[Upload]]:
+        """The jobs of files that wait in the journal only."""
+        return [_job(record) for record in self._journal.records(jobs)]
 
     def _new_scan(self) -> tuple[str, threading.Event]:
         drop, stop = f"drop-{next(self._drops)}", threading.Event()

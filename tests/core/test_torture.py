@@ -37,19 +37,21 @@ SENDER = """
 import sys
 from pathlib import Path
 from dropline.bus import MemoryBus
+from dropline.events import FileQueued
 from dropline.home import Home
 from dropline.line import Line
 from dropline.station import Backoff, Breaker
 from dropline.targets import ReceiverTarget
 
 url, folder, home = sys.argv[1], sys.argv[2], Home(Path(sys.argv[3]))
-fresh = not home.journal.exists()
+dropped = home.root / "dropped"  # the drop was taken, as the first queued file shows
 bus = MemoryBus()
+bus.subscribe(FileQueued, lambda message: dropped.touch())
 target = ReceiverTarget(url, installation=home.installation(), timeouts=(2.0, 5.0))
 line = Line(target, bus, home=home, role="torture", workers=3, backoff=Backoff(base=0.02),
             breaker=Breaker(first=0.02, longest=0.2))
 line.start()
-if fresh:
+if not dropped.exists():
     line.drop([folder])
 print("started", flush=True)
 for word in sys.stdin:  # "end": when everything is through

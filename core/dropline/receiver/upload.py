@@ -81,6 +81,7 @@ class Upload:
         self._spools = ExitStack()
         self._taken: list[tuple[str, FileReceived | FileProblem]] = []
         self._unsynced: list[tuple[int, Spool]] = []
+        self._unsynced_bytes = 0
 
     def __enter__(self) -> Self:
         return self
@@ -125,8 +126,7 @@ class Upload:
         except FileProblem as problem:
             self._taken.append((name, problem))
             return False
-        size = sum(spool.size for _, spool in self._unsynced)
-        if len(self._unsynced) >= SYNC_FILES or size >= SYNC_BYTES:
+        if len(self._unsynced) >= SYNC_FILES or self._unsynced_bytes >= SYNC_BYTES:
             self._sync()
         return True
 
@@ -141,6 +141,7 @@ class Upload:
                 spool.discard()
                 self._taken[number] = name, problem
         self._unsynced.clear()
+        self._unsynced_bytes = 0
 
     def store(self) -> list[Outcome]:
         """Store what was received; the outcome of each file in the order they came."""
@@ -178,8 +179,7 @@ class Upload:
                     )
                 with _storing(name):
                     spool.write(data)
-            with _storing(name):
-                spool.flush()
+            spool.flush()
             digest = spool.sha256()
             if announced is not None and announced != digest:
                 raise FileProblem(
@@ -191,6 +191,7 @@ class Upload:
             spool.discard()
             raise
         self._unsynced.append((len(self._taken), spool))
+        self._unsynced_bytes += spool.size
         return FileReceived(
             temporary=spool.path,
             name=name,

@@ -26,6 +26,7 @@ from dropline.meter import Entry, Kind
 from dropline.station.breaker import Breaker
 from dropline.station.queue import SMALL, Order, Queue
 from dropline.station.retry import Backoff
+from dropline.station.shelf import Shelf
 from dropline.station.work import (
     Aborted,
     Attempt,
@@ -48,6 +49,10 @@ Observer = Callable[[Sequence[Entry]], None]
 #: More threads than this help nobody: it is where a slip of the hand ends.
 MAX_WORKERS = 256
 _ALONE = Room(1, 0)
+#: Jobs that wait in memory; further ones wait on the shelf, where there is a way to fetch them.
+IN_MEMORY = 20_000
+#: Jobs that are fetched from the shelf at a time.
+FETCHED = 2000
 
 
 class Hooks(Protocol[ItemT, ResultT_contra]):
@@ -142,12 +147,16 @@ class Station(Generic[ItemT, ResultT]):
         backoff: Backoff | None = None,
         breaker: Breaker | None = None,
         patience: float = math.inf,
+        fetch: Callable[[Collection[int]], Sequence[Job[ItemT]]] | None = None,
+        in_memory: int = IN_MEMORY,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begins with no workers: `resize` starts them.
 
         `make_worker` is called once in each worker thread and must not fail. `patience`: when the
-        target has been down for so many seconds, what waits for it fails.
+        target has been down for so many seconds, what waits for it fails. `fetch` gives jobs by
+        their ids: with it, no more than about `in_memory` waiting jobs are kept as long as they go
+        first come, first served; those that it does not give back are no more.
         """
         self.name = name
         self._make_worker = make_worker
@@ -155,6 +164,8 @@ class Station(Generic[ItemT, ResultT]):
         self._backoff = backoff or Backoff()
         self._breaker = breaker or Breaker()
         self._patience = patience
+        self._fetch = fetch
+        self._in_memory = in_memory
         self._clock = clock
 
         self._lock = threading.Lock()
@@ -163,6 +174,8 @@ class Station(Generic[ItemT, ResultT]):
         self._ids = itertools.count(1)
         self._numbers = itertools.count(1)
         self._queue: Queue[ItemT] = Queue()
+        self._shelf = Shelf()
+        self._fetching = 0
         self._delayed: dict[int, tuple[float, Job[ItemT]]] = {}
         self._due: list[tuple[float, int]] = []
         self._observers: tuple[Observer, ...] = ()
@@ -227,6 +240,14 @@ class Station(Generic[ItemT, ResultT]):
 
     def cancel(self, jobs: Collection[int] | None = None) -> None:
         """Take these jobs, or all, out of the line; running attempts are stopped."""
+        if jobs is None:
+            while ids := self._unshelve(FETCHED):
+                self._cancel(ids)
+        else:
+            self._pick(jobs)
+        self._cancel(jobs)
+
+    def _cancel(self, jobs: Collection[int] | None) -> None:
         with self._lock:
             waiting = self._waiting_ids() if jobs is None else jobs
             gone = [job for job in map(self._withdraw, waiting) if job is not None]
@@ -243,6 +264,7 @@ class Station(Generic[ItemT, ResultT]):
 
     def hold(self, jobs: Collection[int] | None = None) -> None:
         """Let these jobs, or all, wait until they are released; running attempts are stopped."""
+        self._pick(jobs)
         with self._lock:
             chosen = self._waiting_ids() if jobs is None else jobs
             for job_id in chosen:
@@ -267,6 +289,7 @@ class Station(Generic[ItemT, ResultT]):
 
     def prioritise(self, jobs: Collection[int], priority: int) -> None:
         """Serve these waiting jobs before those of lower priority."""
+        self._pick(jobs)
         with self._lock:
             changed = []
             for job_id in jobs:
@@ -279,12 +302,13 @@ class Station(Generic[ItemT, ResultT]):
             self._hooks.prioritised(changed)
 
     def set_order(self, order: Order) -> None:
-        """Serve what waits in another order."""
+        """Serve what waits in another order. In any but the first all of it comes into memory."""
         with self._lock:
             if order is self._queue.order:
                 return
             self._queue.order = order
             self._changed.notify_all()
+        self._pick(None if order is not Order.FIFO else ())
         self._hooks.ordered(order)
 
     def probe_now(self) -> None:
@@ -370,6 +394,7 @@ class Station(Generic[ItemT, ResultT]):
         """The log entries that lead to the present state; earlier attempts are left out."""
         waiting = itertools.chain(self._queue, (job for _, job in self._delayed.values()))
         entries = [Entry(job.arrived, Kind.ARRIVE, job.id) for job in waiting]
+        entries += [Entry(arrived, Kind.ARRIVE, job) for job, arrived in self._shelf]
         for service in self._serving.values():
             job = service.job
             entries.append(Entry(job.arrived, Kind.ARRIVE, job.id))
@@ -379,7 +404,7 @@ class Station(Generic[ItemT, ResultT]):
 
     @property
     def _waiting(self) -> int:
-        return len(self._queue) + len(self._delayed)
+        return len(self._queue) + len(self._delayed) + len(self._shelf) + self._fetching
 
     @property
     def _target(self) -> int:
@@ -394,7 +419,7 @@ class Station(Generic[ItemT, ResultT]):
         return [self._serving[job_id] for job_id in jobs if job_id in self._serving]
 
     def _is_empty(self) -> bool:
-        return not (len(self._queue) or self._delayed or self._serving)
+        return not (self._waiting or self._serving)
 
     def _arrive(self, jobs: Sequence[Job[ItemT]]) -> None:
         if not jobs:
@@ -403,10 +428,51 @@ class Station(Generic[ItemT, ResultT]):
         with self._lock:
             now = self._clock()
             self._observe([Entry(now, Kind.ARRIVE, job.id) for job in jobs])
-            for job in jobs:
+            kept = len(jobs)
+            if self._fetch is not None and self._queue.order is Order.FIFO:
+                kept = max(0, self._in_memory - self._queue.ready)
+            shelved = [job.id for job in jobs[kept:] if not job.priority]
+            self._shelf.add(shelved, now)
+            self._bytes_left += sum(job.size for job in jobs)
+            for number, job in enumerate(jobs):
                 job.arrived = now
+                if number < kept or job.priority:
+                    self._queue.add(job)
+            self._changed.notify(min(len(jobs), self._idle))
+
+    # --- the shelf --------------------------------------------------------------------------
+
+    def _pick(self, jobs: Collection[int] | None) -> None:
+        """Fetch these jobs, or all, from the shelf."""
+        if jobs is None:
+            while self._unshelve(FETCHED):
+                pass
+            return
+        with self._lock:
+            ids = self._shelf.pick(jobs) if len(self._shelf) else {}
+            self._fetching += len(ids)
+        self._bring_in(ids)
+
+    def _unshelve(self, count: int) -> Collection[int]:
+        """Fetch the first jobs from the shelf; their ids, none when it is empty."""
+        with self._lock:
+            ids = self._shelf.take(count)
+            self._fetching += len(ids)
+        self._bring_in(ids)
+        return ids.keys()
+
+    def _bring_in(self, ids: dict[int, float]) -> None:
+        """Let fetched jobs join the queue, with the times of their arrivals."""
+        if not ids or self._fetch is None:
+            return
+        jobs = self._fetch(ids.keys())
+        with self._lock:
+            for job in jobs:
+                job.arrived = ids.pop(job.id)
                 self._queue.add(job)
-                self._bytes_left += job.size
+            self._fetching -= len(jobs) + len(ids)
+            if ids:  # somebody else has taken them away
+                self._observe([Entry(self._clock(), Kind.CANCEL, job_id) for job_id in ids])
             self._changed.notify(min(len(jobs), self._idle))
 
     def _withdraw(self, job_id: int) -> Job[ItemT] | None:
@@ -460,32 +526,43 @@ class Station(Generic[ItemT, ResultT]):
     def _run(self, number: int) -> None:
         worker = self._make_worker()
         try:
-            while taken := self._take(worker, number):
-                self._hooks.started([service.job for service in taken], number)
-                self._settle(taken, self._serve(worker, taken))
+            while (taken := self._take(worker, number)) is not None:
+                if taken:
+                    self._hooks.started([service.job for service in taken], number)
+                    self._settle(taken, self._serve(worker, taken))
+                self._refill()
         finally:
             worker.close()
             with self._lock:
                 self._threads.discard(threading.current_thread())
 
+    def _refill(self) -> None:
+        """Keep enough jobs in memory for everybody (lock not held: it waits for the disk)."""
+        with self._lock:
+            low = len(self._shelf) and self._queue.ready + self._fetching < self._in_memory // 2
+        if low:
+            self._unshelve(FETCHED)
+
     # --- taking jobs ------------------------------------------------------------------------
 
-    def _take(self, worker: Worker[ItemT, ResultT], number: int) -> list[_Service[ItemT]]:
-        """Wait for a job, or a bundle of them; none when this thread is one too many.
+    def _take(self, worker: Worker[ItemT, ResultT], number: int) -> list[_Service[ItemT]] | None:
+        """Wait for a job, or a bundle of them; none when there are only some on the shelf.
 
-        It counts as gone from then.
+        None when this thread is one too many: it counts as gone from then.
         """
         with self._lock:
             while True:
                 if self._running > self._target:
                     self._running -= 1
-                    return []
+                    return None
                 wake = self._release_due()
                 if self._next() is not None:
                     pause = self._breaker.wait(self._clock())
                     if pause <= 0:
                         break
                     wake = min(wake, pause)
+                elif len(self._shelf) and not self._fetching:
+                    return []
                 self._idle += 1
                 self._changed.wait(None if wake == math.inf else wake)
                 self._idle -= 1
@@ -637,6 +714,8 @@ class Station(Generic[ItemT, ResultT]):
         with self._lock:
             if not self._is_hopeless(self._clock()):
                 return
+        self._pick(None)
+        with self._lock:
             jobs = [job for job in map(self._withdraw, self._waiting_ids()) if job is not None]
             # In the log they leave unserved: a `fail` there is the end of an attempt.
             self._leave(Kind.CANCEL, jobs)
