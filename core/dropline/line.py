@@ -92,7 +92,13 @@ class Announcer:
         self._told.pop(job.id, None)
         self._bus.post(
             FileUploaded(
-                job.id, result.file_id, result.size, result.sha256, result.duplicate, seconds
+                job.id,
+                result.file_id,
+                result.size,
+                result.sha256,
+                result.duplicate,
+                seconds,
+                result.proof,
             )
         )
         self._spool.release(job.item.source)

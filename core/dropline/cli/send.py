@@ -1,7 +1,7 @@
 """Send files and folders without a window, by the same line that the window drives.
 
-Ends with 0 when every file is verified at the receiver, with 1 when some were not (they are
-listed), with 2 when it was called wrongly.
+Ends with 0 when every file is sent and as far verified as the target allows (a receiver does it
+wholly), with 1 when some were not (they are listed), with 2 when it was called wrongly.
 """
 
 from __future__ import annotations
@@ -19,19 +19,24 @@ from rich.markup import escape
 from rich.table import Table
 
 from dropline.bus import MemoryBus
-from dropline.cli import USAGE_ERROR, CommandError
+from dropline.cli import USAGE_ERROR, CommandError, destination
 from dropline.cli.signals import Stop, stop_on_signals
 from dropline.control import STATUS_WINDOW, ControlServer, Running, line_status, station_status
-from dropline.events import FileFailed, FileQueued, FileRefused, FileUploaded, Message
+from dropline.events import FileFailed, FileQueued, FileRefused, FileUploaded, Message, Proof
 from dropline.home import Home
 from dropline.line import Line
 from dropline.station import MAX_WORKERS, Reading
-from dropline.targets import ReceiverTarget
 
 EXAMPLE = """example:
-  dropline send ~/photos notes.txt --to http://127.0.0.1:8765 --workers 8"""
+  dropline send ~/photos notes.txt --to http://127.0.0.1:8765 --workers 8
+  dropline send ~/photos --to webdav+https://cloud.example.org/dav --user ada"""
 
 STOPPED = "Not sent: the sender was stopped. Send it again."
+PROOFS = {
+    Proof.DIGEST: "sent and verified",
+    Proof.SIZE: "sent, of which the server confirmed the size",
+    Proof.NONE: "sent, but not verified by the server",
+}
 DEFAULT_RECEIVER = "http://127.0.0.1:8765"
 
 
@@ -39,10 +44,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("paths", nargs="+", metavar="PATH", help="file or folder to send")
     parser.add_argument(
-        "--to", metavar="URL", help="receiver; by default the running window's, or the local one"
+        "--to",
+        metavar="URL",
+        help="receiver, by default the running window's, or the local one; or another target: "
+        "webdav+https://…, tus+https://…, multipart+https://…, s3://bucket/prefix",
     )
     parser.add_argument("--workers", type=int, default=4, metavar="N", help="workers (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    destination.configure(parser)
 
 
 @dataclass
@@ -93,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
     running = Running.find(home)
     url = options.to or (running and running.run.get("receiver")) or DEFAULT_RECEIVER
     try:
-        target = ReceiverTarget(url, installation=home.installation())
+        target = destination.open_for(options, url, home.installation())
     except ValueError as error:
         raise CommandError(f"--to: {error}", USAGE_ERROR) from error
     except OSError as error:
@@ -109,7 +118,7 @@ def run(options: argparse.Namespace) -> int:
     with stop_on_signals() as stop:
         try:
             if running is None:  # else the window's run file stays as it is
-                control.start(receiver=None, target=url)
+                control.start(receiver=None, target=target.url)
             line.start()
             line.drop([os.path.abspath(path) for path in options.paths])
             _watch(line, stop, quiet=options.json)
@@ -172,10 +181,14 @@ def _report(outcome: Outcome, reading: Reading, *, as_json: bool) -> None:
     console = Console(soft_wrap=True)
     for _, reason in outcome.problems:
         Console(stderr=True, soft_wrap=True).print(escape(_printable(reason)), style="red")
-    size = sum(item.size for item in outcome.sent.values())
-    again = sum(item.duplicate for item in outcome.sent.values())
-    known = f" ({again} of them were there already)" if again else ""
-    console.print(f"{_files(len(outcome.sent))} sent and verified, {size} bytes{known}.")
+    for proof, how in PROOFS.items():
+        sent = [item for item in outcome.sent.values() if item.proof == proof]
+        if not sent and (outcome.sent or proof != Proof.DIGEST):
+            continue
+        size = sum(item.size for item in sent)
+        again = sum(item.duplicate for item in sent)
+        known = f" ({again} of them were there already)" if again else ""
+        console.print(f"{_files(len(sent))} {how}, {size} bytes{known}.")
     if outcome.problems:
         console.print(f"{_files(len(outcome.problems))} not sent; the reasons stand above.")
     if outcome.unsent:
@@ -196,6 +209,7 @@ def _as_json(outcome: Outcome, reading: Reading) -> dict[str, Any]:
                 "size": item.size,
                 "sha256": item.sha256,
                 "duplicate": item.duplicate,
+                "proof": item.proof,
             }
             for job, item in outcome.sent.items()
         ],

@@ -10,39 +10,37 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
-import json
 import mimetypes
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import Any, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import requests
-import urllib3
 
+from dropline.events import Proof
 from dropline.station import Attempt, PermanentError, TransientError, Worker
+from dropline.targets.access import Access
+from dropline.targets.failures import (
+    FAILURES,
+    MAX_DETAIL,
+    detail,
+    is_address,
+    json_object,
+    refused,
+    retry_after,
+    unreachable,
+)
 from dropline.targets.http import BLOCK, TIMEOUTS, StoppableSession, Timeouts
 from dropline.targets.source import Source
-from dropline.targets.target import Receipt, Upload
+from dropline.targets.target import FOLDER_TYPE, Receipt, Upload
 
 #: Up to this many bytes a file is read whole before it is sent.
 SMALL = 1 << 20
-#: Statuses besides 5xx that may pass.
-PASSING = frozenset({408, 425, 429})
 #: The type of the problem that the connection broke off, for one when a receiver is stopped.
 CUT_SHORT = "urn:dropline:problem:cut-short"
 #: An answer longer than this is not one of ours.
 MAX_ANSWER = 1 << 20
-#: What a request raises when the other side or the way there fails.
-FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
-#: Seconds that a `Retry-After` can make a file wait at most.
-MAX_RETRY_AFTER = 3600.0
-#: Characters of a foreign answer that are shown.
-MAX_DETAIL = 300
-#: The media type of a part that stands for an empty folder.
-FOLDER_TYPE = "application/x-directory"
 _BOUNDARY = "dropline-7c1f2b9e4a5d4a0c9c38a1f6e0d2b374"
 
 
@@ -55,14 +53,17 @@ class ReceiverTarget:
         *,
         installation: str,
         token: str | None = None,
+        access: Access | None = None,
         timeouts: Timeouts = TIMEOUTS,
     ) -> None:
-        """Raises ValueError with a sentence if `url` is not an http or https address."""
-        if not _is_address(url):
+        """`token` is short for an `access` with that token and nothing else.
+
+        Raises ValueError with a sentence if `url` is not an http or https address."""
+        if not is_address(url):
             raise ValueError(f"“{url}” is no address of a receiver: use http://host:port")
         self._url = url.rstrip("/")
         self._installation = installation
-        self._token = token
+        self._access = access or Access(token=token or None)
         self._timeouts = timeouts
 
     @property
@@ -72,19 +73,17 @@ class ReceiverTarget:
 
     def connect(self) -> Worker[Upload, Receipt]:
         """A sender with a connection of its own."""
-        return _Sender(self._url, self._installation, self._token, self._timeouts)
+        return _Sender(self._url, self._installation, self._access, self._timeouts)
 
 
 class _Sender:
     """One worker's connection to the receiver."""
 
-    def __init__(self, url: str, installation: str, token: str | None, timeouts: Timeouts) -> None:
+    def __init__(self, url: str, installation: str, access: Access, timeouts: Timeouts) -> None:
         self._url = url
         self._timeouts = timeouts
         self._installation = installation
-        self._session = StoppableSession(url)
-        if token:
-            self._session.headers["Authorization"] = f"Bearer {token}"
+        self._session = StoppableSession(url, access)
 
     def close(self) -> None:
         self._session.close()
@@ -132,8 +131,8 @@ class _Sender:
                 answer = response.raw.read(MAX_ANSWER, decode_content=True)
         except FAILURES as error:
             attempt.check()
-            raise TransientError(self._unreachable(error)) from error
-        return self._judge(item, response, _json(answer), digest.hexdigest())
+            raise unreachable(self._url, error, who="receiver") from error
+        return self._judge(item, response, json_object(answer), digest.hexdigest())
 
     def _judge(
         self, item: Upload, response: requests.Response, answer: dict[str, Any], sent: str
@@ -149,6 +148,7 @@ class _Sender:
                 size=int(stored["size"]),
                 sha256=str(stored["sha256"]),
                 duplicate=bool(stored.get("duplicate", False)),
+                proof=Proof.DIGEST,
             )
         except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise PermanentError(
@@ -181,9 +181,8 @@ class _Sender:
         self, item: Upload, response: requests.Response, answer: dict[str, Any], sent: str
     ) -> Exception:
         status = response.status_code
-        detail = answer.get("detail") or answer.get("title")
-        if isinstance(detail, str):
-            sentence = f"{self._url} answered {status}: {' '.join(detail.split())[:MAX_DETAIL]}"
+        if said := detail(answer):
+            sentence = f"{self._url} answered {status}: {said}"
         else:
             sentence = (
                 f"{self._url} answered {status} {response.reason[:MAX_DETAIL]}, "
@@ -192,17 +191,9 @@ class _Sender:
         if status == 422 and not item.content:
             item.content = sent  # damaged on the way, or an old key: once more, under a new one
             return TransientError(sentence)
-        passing = status in PASSING or (status >= 500 and status != 507)
-        if passing or answer.get("type") == CUT_SHORT:
-            return TransientError(sentence, _retry_after(response))
-        return PermanentError(sentence)
-
-    def _unreachable(self, error: Exception) -> str:
-        if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
-            return f"{self._url} did not answer in time: is it overloaded or gone?"
-        if isinstance(error, requests.exceptions.SSLError):
-            return f"{self._url} has no certificate that this machine trusts: {error}"
-        return f"{self._url} cannot be reached or broke off: is the receiver running?"
+        if answer.get("type") == CUT_SHORT:
+            return TransientError(sentence, retry_after(response.headers))
+        return refused(status, sentence, response.headers)
 
 
 class Digest(Protocol):
@@ -276,40 +267,6 @@ def _part_head(item: Upload, key: str, digest: bytes | None) -> bytes:
     if digest is not None:
         lines.append(f"Content-Digest: sha-256=:{base64.b64encode(digest).decode()}:")
     return "\r\n".join([*lines, "", ""]).encode()
-
-
-def _json(answer: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(answer)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _retry_after(response: requests.Response) -> float | None:
-    """The seconds that `Retry-After` asks for, given as seconds or as a date (RFC 9110 §10.2.3)."""
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isdecimal():
-        return min(float(value), MAX_RETRY_AFTER)
-    with contextlib.suppress(ValueError):
-        date = parsedate_to_datetime(value)
-        wait = date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)
-        return min(max(0.0, wait.total_seconds()), MAX_RETRY_AFTER)
-    return None
-
-
-def _is_address(url: str) -> bool:
-    """Whether the URL is one of a receiver; a user or a password in it would be shown."""
-    try:
-        parts = urlsplit(url)
-        return bool(
-            parts.scheme in {"http", "https"}
-            and parts.hostname
-            and parts.port != 0
-            and not ("@" in parts.netloc or parts.query or parts.fragment or url != url.strip())
-        )
-    except ValueError:  # a port that is no number
-        return False
 
 
 def _nothing() -> None:

@@ -77,6 +77,13 @@ class Source:
             )
         return data
 
+    def read_exactly(self, size: int) -> bytes:
+        """`size` bytes, which must be there still; raises as `read` does."""
+        data = bytearray()
+        while len(data) < size:
+            data += self.read(size - len(data))
+        return bytes(data)
+
     def _status(self) -> os.stat_result:
         return os.fstat(self._file.fileno())
 

@@ -6,7 +6,11 @@ import hashlib
 from dataclasses import dataclass
 from typing import Protocol
 
+from dropline.events import Proof
 from dropline.station import Worker
+
+#: The media type of what stands for an empty folder.
+FOLDER_TYPE = "application/x-directory"
 
 
 @dataclass(slots=True, eq=False)
@@ -46,12 +50,18 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a target answered for a file that it verifiably holds."""
+    """What is known of a file that a target holds.
+
+    `file_id` is what the target calls it (an id, a URL, a key). `size` in bytes and `sha256` are
+    those of the bytes that were sent; `proof` tells how far the target confirmed them.
+    `duplicate`: it was there already, and was not stored again.
+    """
 
     file_id: str
     size: int
     sha256: str
     duplicate: bool
+    proof: Proof
 
 
 class Target(Protocol):
