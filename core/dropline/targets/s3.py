@@ -12,9 +12,10 @@ import base64
 import contextlib
 import hashlib
 import io
+import re
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dropline.events import Proof
@@ -68,16 +69,17 @@ class S3Target:
         if self._access.token is not None or self._access.headers:
             raise ValueError("S3 takes no token and no headers: give the access key as user")
         self._timeouts = timeouts
-        self._boto3 = _import_boto3()
-        self._making = threading.Lock()  # a boto3 session is for one thread at a time
+        boto3 = _import_boto3()
         try:
-            self._session = self._boto3.Session(
+            session = boto3.Session(
                 aws_access_key_id=self._access.user,
                 aws_secret_access_key=self._access.password if self._access.user else None,
             )
-            self._make_client()
+            self._s3 = _make_client(session, self._endpoint)
         except Exception as error:
             raise ValueError(f"S3 cannot be used as it is set up: {error}") from error
+        self._here = threading.local()  # the client is every worker's, the connection is not
+        self._s3.meta.events.register("before-send.s3", self._send)
 
     @property
     def url(self) -> str:
@@ -87,47 +89,58 @@ class S3Target:
 
     def connect(self) -> Worker[Upload, Receipt]:
         """A sender with a connection of its own."""
-        with self._making:
-            s3 = self._make_client()
         way = replace(self._access, user=None, password=None)  # they sign, and go nowhere
-        client = Client(s3.meta.endpoint_url, way, self._timeouts, shown=self.url)
-        return _Sender(s3, client, self._bucket, self._prefix, self.url)
+        client = Client(self._s3.meta.endpoint_url, way, self._timeouts, shown=self.url)
+        return _Sender(self._s3, self._here, client, self._bucket, self._prefix, self.url)
 
-    def _make_client(self) -> Any:
-        from botocore.config import Config
+    def _send(self, request: Any, **_: Any) -> Any:
+        """Let the worker of this thread send what boto3 has signed in it."""
+        return self._here.send(request)
 
-        return self._session.client(
-            "s3",
-            endpoint_url=self._endpoint,
-            region_name=self._session.region_name or REGION,
-            config=Config(
-                retries={"total_max_attempts": 1},  # the station tries again, in its own time
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-                s3={"addressing_style": "path" if self._endpoint else "auto"},
-            ),
-        )
+
+def _make_client(session: Any, endpoint: str | None) -> Any:
+    from botocore.config import Config
+
+    return session.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=session.region_name or REGION,
+        config=Config(
+            retries={"total_max_attempts": 1},  # the station tries again, in its own time
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={"addressing_style": "path" if endpoint else "auto"},
+        ),
+    )
 
 
 class _Sender:
     """One worker's connection to the store."""
 
-    def __init__(self, s3: Any, client: Client, bucket: str, prefix: str, url: str) -> None:
+    def __init__(
+        self,
+        s3: Any,
+        here: threading.local,
+        client: Client,
+        bucket: str,
+        prefix: str,
+        url: str,
+    ) -> None:
+        self._is_aws = url.startswith("s3://")
         self._s3 = s3
+        self._here = here
         self._client = client
         self._bucket = bucket
         self._prefix = prefix
         self._url = url
         self._attempt: Attempt | None = None
-        self._counting = False
-        s3.meta.events.register("before-send.s3", self._over_the_wire)
 
     def close(self) -> None:
-        self._s3.close()
         self._client.close()
 
     def serve(self, item: Upload, attempt: Attempt) -> Receipt:
         self._attempt = attempt
+        self._here.send = self._over_the_wire
         with self._client.serving(attempt):
             if item.is_folder:
                 return self._put(item, b"", FOLDER_TYPE)
@@ -139,18 +152,16 @@ class _Sender:
     # --- whole ------------------------------------------------------------------------------
 
     def _put(self, item: Upload, data: bytes, kind: str) -> Receipt:
-        digest = hashlib.sha256(data)
-        self._counting = True
+        ours = _Sums.of(data)
         answer = self._call(
             "put_object",
             **self._where(item),
             Body=data,
-            ChecksumSHA256=_base64(digest.digest()),
+            ChecksumSHA256=ours.checksum,
             **({"ContentType": kind} if kind else {}),
         )
-        tag = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        proof = self._verify(item, answer, _base64(digest.digest()), tag)
-        return self._receipt(item, digest.hexdigest(), proof)
+        proof = self._verify(item, answer, ours)
+        return self._receipt(item, ours.sha256.hex(), proof)
 
     # --- in parts ---------------------------------------------------------------------------
 
@@ -167,10 +178,12 @@ class _Sender:
             upload = answer["UploadId"]
             note(item, self._url, upload)
             self._now.checkpoint()
-        parts = [
-            self._have_part(item, upload, number, data, there.get(number))
-            for number, data in enumerate(_pieces(source, item.size), 1)
-        ]
+        parts: list[dict[str, Any]] = []
+        sums, tags = b"", b""
+        for number, data in enumerate(_pieces(source, item.size), 1):
+            ours = _Sums.of(data)
+            parts.append(self._have_part(item, upload, number, data, ours, there.get(number)))
+            sums, tags = sums + ours.sha256, tags + ours.md5
         try:
             answer = self._call(
                 "complete_multipart_upload",
@@ -183,8 +196,8 @@ class _Sender:
             self._now.checkpoint()
             raise
         item.resume = ""
-        whole = hashlib.sha256(b"".join(_bytes(part["ChecksumSHA256"]) for part in parts)).digest()
-        proof = self._verify(item, answer, f"{_base64(whole)}-{len(parts)}", None)
+        whole = _Sums(hashlib.sha256(sums).digest(), _md5(tags), len(parts))
+        proof = self._verify(item, answer, whole)
         return self._receipt(item, source.hash.hexdigest(), proof)
 
     def _parts_there(self, item: Upload, upload: str) -> dict[int, Mapping[str, Any]] | None:
@@ -203,26 +216,24 @@ class _Sender:
             more = {"PartNumberMarker": answer["NextPartNumberMarker"]}
 
     def _have_part(
-        self, item: Upload, upload: str, number: int, data: bytes, known: Mapping[str, Any] | None
+        self,
+        item: Upload,
+        upload: str,
+        number: int,
+        data: bytes,
+        ours: _Sums,
+        known: Mapping[str, Any] | None,
     ) -> dict[str, Any]:
         """Send a part unless it is there already; returns how to name it at the end."""
-        checksum = _base64(hashlib.sha256(data).digest())
-        if known is not None and _is_same(known, data, checksum):
+        name = {"PartNumber": number, "ChecksumSHA256": ours.checksum}
+        if known and known.get("Size") == len(data) and ours.confirmed_by(known):
             self._now.check()
             self._now.progressed(len(data))
-            return {"PartNumber": number, "ETag": known["ETag"], "ChecksumSHA256": checksum}
-        self._counting = True
-        answer = self._call(
-            "upload_part",
-            **self._where(item),
-            UploadId=upload,
-            PartNumber=number,
-            Body=data,
-            ChecksumSHA256=checksum,
-        )
-        if answer.get("ChecksumSHA256", checksum) != checksum:
+            return {**name, "ETag": known["ETag"]}
+        answer = self._call("upload_part", **self._where(item), UploadId=upload, **name, Body=data)
+        if ours.confirmed_by(answer) is False:
             raise self._other_bytes(item)
-        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
+        return {**name, "ETag": answer["ETag"]}
 
     def _forget(self, item: Upload, upload: str) -> None:
         """Have parts of an older state of the file thrown away: they cost."""
@@ -246,19 +257,17 @@ class _Sender:
         name = f"s3://{self._bucket}/{self._key(item)}"
         return Receipt(name, item.size, digest, duplicate=False, proof=proof)
 
-    def _verify(
-        self, item: Upload, answer: Mapping[str, Any], checksum: str, tag: str | None
-    ) -> Proof:
+    def _verify(self, item: Upload, answer: Mapping[str, Any], ours: _Sums) -> Proof:
         """How the store shows that it holds what was sent. Raises when it holds something else."""
-        told = answer.get("ChecksumSHA256")
-        if told is None:
-            answer = self._call("head_object", **self._where(item), ChecksumMode="ENABLED")
-            told = answer.get("ChecksumSHA256")
-            if answer.get("ContentLength") != item.size:
-                raise self._other_bytes(item)
-        if told is not None and told != checksum:
+        confirmed = ours.confirmed_by(answer)
+        if confirmed is None:
+            head = self._call("head_object", **self._where(item), ChecksumMode="ENABLED")
+            confirmed = ours.confirmed_by(head)
+            if head.get("ContentLength") != item.size:
+                confirmed = False
+        if confirmed is False:
             raise self._other_bytes(item)
-        return Proof.DIGEST if told or answer.get("ETag", "").strip('"') == tag else Proof.SIZE
+        return Proof.DIGEST if confirmed else Proof.SIZE
 
     def _other_bytes(self, item: Upload) -> TransientError:
         return TransientError(
@@ -277,8 +286,6 @@ class _Sender:
             raise self._told(error.response) from error
         except BotoCoreError as error:
             raise PermanentError(f"{self._url} cannot be used: {error}") from error
-        finally:
-            self._counting = False
 
     def _told(self, response: Mapping[str, Any]) -> Exception:
         error, meta = response.get("Error", {}), response.get("ResponseMetadata", {})
@@ -297,19 +304,52 @@ class _Sender:
         sentence = f"{sentence.rstrip('.')}: {remedies.get(status, 'check the bucket.')}"
         return refused(status, sentence, meta.get("HTTPHeaders", {}))
 
-    def _over_the_wire(self, request: Any, **_: Any) -> Any:
+    def _over_the_wire(self, request: Any) -> Any:
         """Send what boto3 has signed, over our connection."""
         from botocore.awsrequest import AWSResponse
 
-        data = request.body or b""
-        content: Body | bytes = data
-        if self._counting and data:
-            content = Body(io.BytesIO(data), len(data), self._now)
-        answer = self._client.request(
-            self._now, request.method, request.url, content, dict(request.headers)
-        )
+        headers = dict(request.headers)
+        headers.pop("Expect", None)  # we wait for no interim answer
+        body = request.body or b""
+        if not isinstance(body, bytes):  # a file's bytes; what else is sent is short
+            body = Body(body, int(headers["Content-Length"]), self._now)
+        answer = self._client.request(self._now, request.method, request.url, body, headers)
+        if not self._is_aws and 300 <= answer.status < 400:  # AWS's own lead to other regions
+            raise answer.refusal(self._url)
         raw = _Raw(answer.body)
         return AWSResponse(request.url, answer.status, dict(answer.headers), raw)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """What S3 may tell of bytes; of an object in `parts` it is the digest of the parts' digests."""
+
+    sha256: bytes
+    md5: bytes
+    parts: int = 0
+
+    @classmethod
+    def of(cls, data: bytes) -> _Sums:
+        return cls(hashlib.sha256(data).digest(), _md5(data))
+
+    @property
+    def checksum(self) -> str:
+        return base64.b64encode(self.sha256).decode()
+
+    def confirmed_by(self, answer: Mapping[str, Any]) -> bool | None:
+        """Whether an answer tells these; None when it tells none that can be compared.
+
+        The tag is the MD5 of the bytes in some stores, and something else in others.
+        """
+        told = re.fullmatch(r"([\w+/]{43}=)(-\d+)?", answer.get("ChecksumSHA256") or "")
+        if told:
+            return told[1] == self.checksum
+        tag = f"{self.md5.hex()}-{self.parts}" if self.parts else self.md5.hex()
+        return True if str(answer.get("ETag", "")).strip('"') == tag else None
+
+
+def _md5(data: bytes) -> bytes:
+    return hashlib.md5(data, usedforsecurity=False).digest()
 
 
 class _NotThere(TransientError):
@@ -336,21 +376,3 @@ def _pieces(source: Source, size: int) -> Iterator[bytes]:
     part = max(PART, -(-size // MAX_PARTS))
     for start in range(0, size, part):
         yield source.read_exactly(min(part, size - start))
-
-
-def _is_same(known: Mapping[str, Any], data: bytes, checksum: str) -> bool:
-    """Whether a part that is there holds these bytes."""
-    if known.get("Size") != len(data):
-        return False
-    if told := known.get("ChecksumSHA256"):
-        return bool(told == checksum)
-    tag = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    return str(known.get("ETag", "")).strip('"') == tag
-
-
-def _base64(digest: bytes) -> str:
-    return base64.b64encode(digest).decode()
-
-
-def _bytes(text: str) -> bytes:
-    return base64.b64decode(text)

@@ -100,6 +100,11 @@ class _Sender:
         if answer.status in {404, 409} and path:  # the one above it is missing
             self._have_folder(path.rpartition("/")[0], attempt)
             answer = self._client.request(attempt, "MKCOL", where)
+        if answer.status in {404, 409}:
+            raise PermanentError(
+                f"{where} is not there and cannot be made: make the folder above it first, "
+                "or check the address."
+            )
         # 405: it is there already, or this is a server without folders; 403, 501: the same, said
         # by others. The PUT that follows shows whether that was wrong.
         if answer.status not in {201, 403, 405, 501}:
@@ -119,10 +124,10 @@ class _Sender:
             kind = mimetypes.guess_type(item.wire_name)[0] or "application/octet-stream"
             body = Body(content, item.size, attempt)
             answer = self._client.request(attempt, "PUT", where, body, {"Content-Type": kind})
-        if answer.status == 409:
-            self._folders.clear()  # somebody removed one meanwhile: made again next time
-            raise TransientError(str(answer.refusal(where)))
         if answer.status not in {200, 201, 202, 204}:
+            self._folders.clear()  # somebody may have removed one meanwhile
+            if answer.status in {404, 409}:
+                raise TransientError(str(answer.refusal(where)))
             raise answer.refusal(where)
         proof = self._verify(where, item.size, content.digests(), attempt)
         return Receipt(where, item.size, source.hash.hexdigest(), duplicate=False, proof=proof)
