@@ -175,7 +175,7 @@ class _Sender:
             answer = self._call(
                 "create_multipart_upload", **self._where(item), ChecksumAlgorithm="SHA256"
             )
-            upload = answer["UploadId"]
+            upload = self._told_in(answer, "UploadId")
             note(item, self._url, upload)
             self._now.checkpoint()
         parts: list[dict[str, Any]] = []
@@ -233,7 +233,7 @@ class _Sender:
         answer = self._call("upload_part", **self._where(item), UploadId=upload, **name, Body=data)
         if ours.confirmed_by(answer) is False:
             raise self._other_bytes(item)
-        return {**name, "ETag": answer["ETag"]}
+        return {**name, "ETag": self._told_in(answer, "ETag")}
 
     def _forget(self, item: Upload, upload: str) -> None:
         """Have parts of an older state of the file thrown away: they cost."""
@@ -283,11 +283,19 @@ class _Sender:
         try:
             return getattr(self._s3, operation)(**arguments)
         except ClientError as error:
-            raise self._told(error.response) from error
+            raise self._refusal(error.response) from error
         except BotoCoreError as error:
             raise PermanentError(f"{self._url} cannot be used: {error}") from error
 
-    def _told(self, response: Mapping[str, Any]) -> Exception:
+    def _told_in(self, answer: Mapping[str, Any], name: str) -> str:
+        """What an answer must tell."""
+        if name not in answer:
+            raise PermanentError(
+                f"{self._url} answered, but not as an S3 store does (no {name}): check the address."
+            )
+        return str(answer[name])
+
+    def _refusal(self, response: Mapping[str, Any]) -> Exception:
         error, meta = response.get("Error", {}), response.get("ResponseMetadata", {})
         status, code = int(meta.get("HTTPStatusCode", 0)), str(error.get("Code", ""))
         said = " ".join(str(error.get("Message", "")).split())[:300] or code

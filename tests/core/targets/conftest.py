@@ -358,11 +358,15 @@ class Relay:
         self._listener.settimeout(0.05)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        self._ends: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, name="relay")]
         self._threads[0].start()
 
     def close(self) -> None:
         self._closing.set()
+        for end in self._ends:
+            with contextlib.suppress(OSError):  # closed already
+                end.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
         self._listener.close()
@@ -379,6 +383,7 @@ class Relay:
         thread.start()
 
     def _open(self, client: socket.socket) -> None:
+        self._ends.append(client)
         client.settimeout(0.1)
         first = b""
         port = self._to
@@ -402,6 +407,7 @@ class Relay:
                     address.encode(), ("/" + address.split("/", 3)[3]).encode(), 1
                 )
         server = socket.create_connection(("127.0.0.1", port))
+        self._ends.append(server)
         server.settimeout(0.1)
         if first:
             server.sendall(first)

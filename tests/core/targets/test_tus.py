@@ -106,7 +106,7 @@ def test_a_large_file_streams(tus: Any, serve: Serve, make_file: Any) -> None:
 
 
 def test_a_broken_upload_goes_on_from_its_offset_in_another_process(
-    tus: Any, serve: Serve, make_file: Any, relay: Any
+    tus: Any, serve: Serve, make_file: Any, relay: Any, until: Any
 ) -> None:
     """The first attempt dies with its connection; what it had kept is all that the second knows."""
     content = os.urandom(20 << 20)
@@ -121,12 +121,15 @@ def test_a_broken_upload_goes_on_from_its_offset_in_another_process(
     [kept] = first.items
     first_place = where(kept)
     passed = way.passed
-    receipt = None
-    for _ in range(100):  # the server may still be busy with what it got of the first
-        with contextlib.suppress(TransientError):
-            receipt = serve(TusTarget(address), kept)
-            break
-    assert receipt is not None
+    receipts: list[Receipt] = []
+
+    def go_on() -> bool:
+        with contextlib.suppress(TransientError):  # it may still be busy with the first
+            receipts.append(serve(TusTarget(address), kept))
+        return bool(receipts)
+
+    until(go_on)
+    [receipt] = receipts
     assert stored(tus, receipt) == content
     assert receipt.sha256 == hashlib.sha256(content).hexdigest()
     assert receipt.file_id == first_place
