@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
 import socket
 import ssl
@@ -15,8 +16,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import keyring
 import pytest
 import trustme
+from keyring.backend import KeyringBackend
 
 from dropline.station import Attempt
 from dropline.targets import Receipt, Target, Upload
@@ -60,6 +63,38 @@ def serve() -> Callable[..., Receipt]:
     return send
 
 
+# --- secrets --------------------------------------------------------------------------------------
+
+
+class Memory(KeyringBackend):
+    """A keyring in memory."""
+
+    priority = 1.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[tuple[str, str], str] = {}
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self.kept.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        assert username, "some backends take no empty name"
+        self.kept[service, username] = password
+
+    def delete_password(self, service: str, username: str) -> None:
+        del self.kept[service, username]
+
+
+@pytest.fixture
+def memory() -> Iterator[Memory]:
+    """A keyring in memory, in place of this machine's."""
+    before, mine = keyring.get_keyring(), Memory()
+    keyring.set_keyring(mine)
+    yield mine
+    keyring.set_keyring(before)
+
+
 # --- programs -------------------------------------------------------------------------------------
 
 
@@ -91,6 +126,7 @@ def program(command: list[str], port: int, log: Path, **options: Any) -> Iterato
 NGINX = """
 load_module /usr/lib/nginx/modules/ngx_http_dav_ext_module.so;
 daemon off;
+user {user};
 pid {root}/nginx.pid;
 error_log {root}/error.log;
 events {{}}
@@ -135,14 +171,10 @@ def nginx(need_program: Need, tmp_path_factory: pytest.TempPathFactory) -> Itera
     for name in ("dav", "plain", "locked"):
         (root / "files" / name).mkdir(parents=True)
     (root / "users").write_text("ada:{PLAIN}пароль 1\n", "utf-8")
-    # Its workers run as another user where the tests run as root.
-    for path in (root, *root.rglob("*")):
-        path.chmod(0o777 if path.is_dir() else 0o644)
-    for parent in root.parents[:3]:
-        if parent.stat().st_uid == os.getuid() and parent != Path("/tmp"):
-            parent.chmod(parent.stat().st_mode | 0o011)
     port = free_port()
-    (root / "nginx.conf").write_text(NGINX.format(root=root, port=port), "utf-8")
+    (root / "nginx.conf").write_text(
+        NGINX.format(root=root, port=port, user=getpass.getuser()), "utf-8"
+    )
     arguments = [command, "-c", str(root / "nginx.conf"), "-p", str(root)]
     with program(arguments, port, root / "log"):
         yield Served(f"http://127.0.0.1:{port}", root / "files")
