@@ -95,6 +95,11 @@ def unreachable(url: str, error: Exception, *, who: str = "server") -> Failure:
                 f"{url} refused the secure connection ({alert}): "
                 "give a client certificate, and its key, that it trusts."
             )
+        if isinstance(cause, ssl.SSLEOFError):  # with TLS 1.3 also the end of who shows no paper
+            return TransientError(
+                f"{url} broke off the secure connection: is the {who} running, and does it want "
+                "a client certificate?"
+            )
     if isinstance(error, requests.exceptions.ProxyError):
         return TransientError(
             f"{url} cannot be reached through the proxy: is the proxy's address right?"

@@ -407,69 +407,55 @@ class Relay:
         while not self._closing.is_set():
             with contextlib.suppress(TimeoutError):
                 client, _ = self._listener.accept()
+                client.settimeout(None)
+                self._ends.append(client)
                 self._start(self._open, client)
 
-    def _start(self, function: Callable[..., None], *arguments: Any) -> None:
+    def _start(self, function: Callable[..., None], *arguments: Any) -> threading.Thread:
         thread = threading.Thread(target=function, args=arguments, name="relay")
         self._threads.append(thread)
         thread.start()
+        return thread
 
     def _open(self, client: socket.socket) -> None:
-        self._ends.append(client)
-        client.settimeout(0.1)
-        first = b""
-        port = self._to
-        if port is None:
-            while b"\r\n\r\n" not in first:
-                with contextlib.suppress(TimeoutError):
-                    first += client.recv(65536)
-                if self._closing.is_set():
-                    client.close()
-                    return
-            line = first.partition(b"\r\n")[0].decode()
-            self.asked.append(line)
-            method, address, _ = line.split()
-            place = address if method == "CONNECT" else address.split("/")[2]
-            port = int(place.rpartition(":")[2])
-            if method == "CONNECT":
-                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                first = b""
-            else:
-                first = first.replace(
-                    address.encode(), ("/" + address.split("/", 3)[3]).encode(), 1
-                )
-        server = socket.create_connection(("127.0.0.1", port))
-        self._ends.append(server)
-        server.settimeout(0.1)
-        if first:
-            server.sendall(first)
-        over = threading.Event()
-        self._start(self._pump, server, client, over, False)
-        self._pump(client, server, over, True)
-        for end in (client, server):
-            end.close()
+        with client, contextlib.suppress(OSError):
+            port, first = (self._to, b"") if self._to else self._asked(client)
+            with socket.create_connection(("127.0.0.1", port)) as server:
+                self._ends.append(server)
+                server.sendall(first)
+                down = self._start(self._pump, server, client, False)
+                self._pump(client, server, True)
+                down.join()
 
-    def _pump(
-        self, source: socket.socket, drain: socket.socket, over: threading.Event, up: bool
-    ) -> None:
-        while not (over.is_set() or self._closing.is_set()):
-            try:
-                data = source.recv(65536)
-                if not data:
-                    break
-                drain.settimeout(10)
+    def _asked(self, client: socket.socket) -> tuple[int, bytes]:
+        """Where a client of the proxy wants to go, and what is to be said there first."""
+        head = b""
+        while b"\r\n\r\n" not in head:
+            data = client.recv(65536)
+            if not data:
+                raise ConnectionAbortedError
+            head += data
+        line = head.partition(b"\r\n")[0].decode()
+        self.asked.append(line)
+        method, address, _ = line.split()
+        if method == "CONNECT":
+            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            return int(address.rpartition(":")[2]), b""
+        _, _, host, path = address.split("/", 3)
+        return int(host.rpartition(":")[2]), head.replace(address.encode(), f"/{path}".encode(), 1)
+
+    def _pump(self, source: socket.socket, drain: socket.socket, up: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
                 drain.sendall(data)
-                drain.settimeout(0.1)
-            except TimeoutError:
-                continue
-            except OSError:
-                break
-            self.passed += len(data) if up else 0
-            if up and self._cut_after is not None and self.passed >= self._cut_after:
-                self._cut_after = None
-                self.cuts += 1
-                break
-        over.set()
+                self.passed += len(data) if up else 0
+                if up and self._cut_after is not None and self.passed >= self._cut_after:
+                    self._cut_after = None
+                    self.cuts += 1
+                    break
+        for end in (source, drain):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture

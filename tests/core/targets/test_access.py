@@ -106,8 +106,10 @@ def test_a_client_certificate_is_shown_where_one_is_wanted(
     shown = Access(ca_file=authority.file, client_cert=cert, client_key=key)
     assert serve(WebDavTarget(server.url, access=shown), make_file()).size == 7
     hidden = Access(ca_file=authority.file)
+    # In TLS 1.3 the refusal may come while we write, and is then not read.
     with pytest.raises(
-        PermanentError, match=r"refused the secure connection \(certificate required\): give a"
+        (PermanentError, TransientError),
+        match=r"\(certificate required\): give a client certificate|want a client certificate\?",
     ):
         serve(WebDavTarget(server.url, access=hidden), make_file())
 
@@ -163,12 +165,10 @@ def test_credentials_go_to_the_server_in_headers_and_not_along_a_redirect(
 ) -> None:
     heads: list[str] = []
 
-    def answer(_server: Any, connection: Any, _request: Any) -> None:
-        connection.sendall(redirect)
-
     thief = rogue(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     redirect = (
-        f"HTTP/1.1 308 Moved\r\nLocation: {thief.url}/x\r\nContent-Length: 0\r\n\r\n"
+        f"HTTP/1.1 308 Moved\r\nLocation: {thief.url}/x\r\n"
+        "Content-Length: 0\r\nConnection: close\r\n\r\n"
     ).encode()
     with listening(heads, redirect) as url:
         target = opened(way, url, access=access)
@@ -197,10 +197,12 @@ def listening(heads: list[str], answer: bytes) -> Iterator[str]:
 
     thread = threading.Thread(target=run)
     thread.start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-    thread.join()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
 
 
 @pytest.mark.parametrize(
