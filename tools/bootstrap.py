@@ -83,10 +83,19 @@ TEST_PROGRAMS = {
     "curl": "curl",
     "dbus-run-session": "dbus",
     "git": "git",
+    "nginx": "nginx",
+    "node": "nodejs",
+    "npm": "npm",
     "openbox": "openbox",
+    "rclone": "rclone",
     "xdotool": "xdotool",
     "xprop": "x11-utils",
 }
+# A module of nginx that one of its tests needs, and Debian's package of it.
+NGINX_DAV = (Path("/usr/lib/nginx/modules/ngx_http_dav_ext_module.so"), "libnginx-mod-http-dav-ext")
+# What tests run by node, installed into build/node.
+NODE = ROOT / "build" / "node"
+NODE_PACKAGES = {"@tus/server": "2.4.5", "@tus/file-store": "2.1.1"}
 
 
 def main(target: str) -> None:
@@ -220,13 +229,50 @@ def has_chinese_font() -> bool:
 
 
 def prepare_test_programs() -> None:
-    """Have the programs that system tests call; a test whose program is missing skips by itself."""
-    if missing := [name for name in TEST_PROGRAMS if shutil.which(name) is None]:
+    """Have the programs that tests call; a test whose program is missing skips by itself."""
+    if missing := [name for name in TEST_PROGRAMS if find(name) is None]:
         install(
             f"some tests need {', '.join(missing)}",
             debian=[TEST_PROGRAMS[name] for name in missing],
             provided=[f"/usr/bin/{name}" for name in missing],
         )
+    module, package = NGINX_DAV
+    if find("nginx") and not module.exists():
+        install(f"some tests need nginx's {module.stem}", debian=[package])
+    prepare_node_packages()
+
+
+def find(program: str) -> str | None:
+    """Where a program is; some are where only root looks."""
+    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
+
+
+def prepare_node_packages() -> None:
+    """Have the packages that tests run by node; without npm those tests skip by themselves."""
+    npm = shutil.which("npm")
+    missing = [
+        f"{name}@{version}"
+        for name, version in NODE_PACKAGES.items()
+        if node_version(name) != version
+    ]
+    if npm is None or not missing:
+        return
+    NODE.mkdir(parents=True, exist_ok=True)
+    say(f"some tests need {' '.join(missing)}; installing into {NODE.relative_to(ROOT)}")
+    quiet = ["--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]
+    wanted = [f"{name}@{version}" for name, version in NODE_PACKAGES.items()]
+    done = run([npm, "install", "--prefix", NODE, *quiet, *wanted])
+    if done.returncode != 0:
+        say(f"npm could not install them:\n{done.stderr.strip()}")
+
+
+def node_version(package: str) -> str | None:
+    """The version of an installed package of node's; None when it is not there."""
+    try:
+        told = json.loads((NODE / "node_modules" / package / "package.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return str(told.get("version"))
 
 
 def install(reason: str, *, debian: Iterable[str], provided: Sequence[str] = ()) -> bool:

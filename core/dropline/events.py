@@ -11,6 +11,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
 
@@ -143,9 +144,23 @@ class FileProgressed(Event):
     sent: int
 
 
+class Proof(StrEnum):
+    """How a target showed that it holds the bytes that were sent."""
+
+    #: Its digest of the stored bytes equals ours.
+    DIGEST = "digest"
+    #: It says the same size.
+    SIZE = "size"
+    #: It only said that it worked.
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class FileUploaded(Event):
-    """The receiver holds the file and its size and SHA-256 are those that were sent."""
+    """The target holds the file, called `file_id` there; `proof` (a `Proof`) is how that is known.
+
+    `sha256` is that of the bytes that were sent.
+    """
 
     type: ClassVar[str] = "dropline.file.uploaded"
     job: int
@@ -154,6 +169,7 @@ class FileUploaded(Event):
     sha256: str
     duplicate: bool
     seconds: float
+    proof: str = Proof.DIGEST
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,7 @@ class Announcer:
                     receipt.sha256,
                     receipt.duplicate,
                     seconds,
+                    receipt.proof,
                 )
                 for job, receipt in served
             )

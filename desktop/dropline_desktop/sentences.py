@@ -23,6 +23,7 @@ from dropline.events import (
     FolderUnwatched,
     FolderWatched,
     HandlerFailed,
+    Proof,
     ReceiverStarted,
     ReceiverStopped,
     RecordingEnded,
@@ -130,6 +131,14 @@ def _sentence(event: Event, name: str) -> str:
             )
         case FileUploaded(duplicate=True, seconds=seconds):
             return translate("Event", "Verified, was there already: {0}, in {1}").format(
+                name, format.duration(seconds)
+            )
+        case FileUploaded(proof=Proof.SIZE, seconds=seconds):
+            return translate("Event", "Sent, size checked: {0}, in {1}").format(
+                name, format.duration(seconds)
+            )
+        case FileUploaded(proof=Proof.NONE, seconds=seconds):
+            return translate("Event", "Sent, not verified by the server: {0}, in {1}").format(
                 name, format.duration(seconds)
             )
         case FileUploaded(seconds=seconds):

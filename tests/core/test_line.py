@@ -463,7 +463,8 @@ def test_every_bad_answer_is_told_and_the_rest_arrives(
     server = rogue(answer)
     for name in (*ANSWERS, "good", "good too"):
         write(tmp_path / "tree" / name)
-    send(make_line(server.url), heard, until, tmp_path / "tree")
+    line = make_line(server.url, patience=6.0)  # to the end of those that are just bad
+    send(line, heard, until, tmp_path / "tree", seconds=30)
     assert set(uploaded(heard)) == {"tree/good", "tree/good too"}
     assert set(failed(heard)) == {f"tree/{name}" for name in ANSWERS}
     assert all(server.url in reason for reason in failed(heard).values())

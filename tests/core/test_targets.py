@@ -25,8 +25,9 @@ from hypothesis import strategies as st
 from dropline.receiver import Receiver
 from dropline.station import Aborted, Attempt, PermanentError, TransientError
 from dropline.targets import ReceiverTarget, Target, Upload
+from dropline.targets.failures import MAX_RETRY_AFTER
 from dropline.targets.http import BLOCK
-from dropline.targets.receiver import MAX_RETRY_AFTER, SMALL
+from dropline.targets.receiver import SMALL
 from dropline.targets.source import TICK, Source
 
 Until = Callable[..., None]

@@ -14,12 +14,14 @@ from dropline.events import (
     FileFailed,
     FileProgressed,
     FileStarted,
+    FileUploaded,
     FolderLost,
     FolderReturned,
     FolderUnwatched,
     FolderWatched,
     HandlerFailed,
     Message,
+    Proof,
     StationDrained,
     WorkersChanged,
     event_types,
@@ -148,3 +150,13 @@ def test_lines_can_be_copied_and_cleared(log, qtbot):
     assert [line[10:] for line in copied] == ["Cancelled: file 1", "Cancelled: file 2"]
     log._clear.click()
     assert lines(log) == []
+
+
+def test_the_log_tells_how_far_the_target_confirmed_a_file(log, qtbot):
+    log.take(messages(*(FileUploaded(1, "id", 1, "00", False, 0.5, proof) for proof in Proof)))
+    qtbot.waitUntil(lambda: log.model.rowCount() == 3)
+    assert [line.partition(":")[0] for line in lines(log)] == [
+        "Sent and verified",
+        "Sent, size checked",
+        "Sent, not verified by the server",
+    ]

@@ -44,8 +44,8 @@ def queued(first: int, last: int) -> list[Message]:
     )
 
 
-def uploaded(job: int, *, duplicate: bool = False) -> FileUploaded:
-    return FileUploaded(job, "id", 1000, "00", duplicate, 0.5)
+def uploaded(job: int, *, duplicate: bool = False, proof: str = "digest") -> FileUploaded:
+    return FileUploaded(job, "id", 1000, "00", duplicate, 0.5, proof)
 
 
 def take(model: TransfersModel, *batches: list[Message]) -> None:
@@ -122,6 +122,17 @@ def test_each_event_gives_its_state(model):
     tip = model.index(5, Column.NAME).data(Qt.ItemDataRole.ToolTipRole)
     assert tip == "/data/6.txt\nFailed\nIt is␊gone."
     assert sum(model.rows.counts) == 9
+
+
+def test_the_result_tells_how_far_the_target_confirmed_a_file(model):
+    take(model, queued(1, 4), messages(uploaded(1), uploaded(2, proof="size")))
+    take(model, messages(uploaded(3, proof="none")))
+    assert column(model, Column.STATE) == ["Sent"] * 3
+    assert column(model, Column.RESULT) == [
+        "Verified",
+        "Sent: size checked",
+        "Sent: not verified by the server",
+    ]
 
 
 def test_a_retried_file_keeps_its_row(model):

@@ -1,8 +1,8 @@
 """Send files and folders without a window, by the same line that the window drives.
 
-Ends with 0 when every file is verified at the receiver, with 1 when some were not (they are
-listed), with 2 when it was called wrongly. With --watch it goes on until it is stopped, and tells
-of each file as it happens.
+Ends with 0 when every file is sent and as far verified as the target allows (a receiver does it
+wholly), with 1 when some were not (they are listed), with 2 when it was called wrongly. With
+--watch it goes on until it is stopped, and tells of each file as it happens.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dropline.bus import MemoryBus
-from dropline.cli import USAGE_ERROR, CommandError
+from dropline.cli import USAGE_ERROR, CommandError, destination
 from dropline.cli.signals import Stop, stop_on_signals
 from dropline.control import STATUS_WINDOW, ControlServer, Running, line_status, station_status
 from dropline.events import (
@@ -35,17 +35,23 @@ from dropline.events import (
     FolderWatched,
     JournalTroubled,
     Message,
+    Proof,
 )
 from dropline.home import Home
 from dropline.line import Line
 from dropline.station import MAX_WORKERS, Reading
-from dropline.targets import ReceiverTarget
 
 EXAMPLE = """example:
   dropline send ~/photos notes.txt --to http://127.0.0.1:8765 --workers 8
-  dropline send --watch ~/outbox"""
+  dropline send --watch ~/outbox
+  dropline send ~/photos --to webdav+https://cloud.example.org/dav --user ada"""
 
 STOPPED = "Not sent: the sender was stopped. Send it again."
+PROOFS = {
+    Proof.DIGEST: "sent and verified",
+    Proof.SIZE: "sent, of which the server confirmed the size",
+    Proof.NONE: "sent, but not verified by the server",
+}
 DEFAULT_RECEIVER = "http://127.0.0.1:8765"
 #: Seconds that files wait for a receiver that is down.
 PATIENCE = 20.0
@@ -63,13 +69,35 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="folder to send what is in it and what comes, until stopped",
     )
     parser.add_argument(
-        "--to", metavar="URL", help="receiver; by default the running window's, or the local one"
+        "--to",
+        metavar="URL",
+        help="receiver, by default the running window's, or the local one; or another target: "
+        "webdav+https://…, tus+https://…, multipart+https://…, s3://bucket/prefix",
     )
     parser.add_argument("--workers", type=int, default=4, metavar="N", help="workers (%(default)s)")
     parser.add_argument(
         "--again", action="store_true", help="send also what is unchanged since it was sent there"
     )
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    destination.configure(parser)
+
+
+@dataclass
+class Tally:
+    """Files that were sent, their bytes, and how many of them were there already."""
+
+    files: int = 0
+    size: int = 0
+    again: int = 0
+
+    def __bool__(self) -> bool:
+        return self.files > 0
+
+    def count(self, uploaded: FileUploaded) -> None:
+        """Add a file."""
+        self.files += 1
+        self.size += uploaded.size
+        self.again += uploaded.duplicate
 
 
 @dataclass
@@ -80,9 +108,7 @@ class Outcome:
     sent: list[tuple[str, FileUploaded]] = field(default_factory=list)
     skipped: list[FileSkipped] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
-    files: int = 0
-    size: int = 0
-    again: int = 0
+    tallies: dict[str, Tally] = field(default_factory=lambda: {p: Tally() for p in PROOFS})
 
     def hear(self, messages: list[Message]) -> None:
         """Take in a batch of messages."""
@@ -91,9 +117,7 @@ class Outcome:
                 case FileQueued(job=job, path=path):
                     self.left[job] = path
                 case FileUploaded(job=job) as uploaded:
-                    self.files += 1
-                    self.size += uploaded.size
-                    self.again += uploaded.duplicate
+                    self.tallies[uploaded.proof].count(uploaded)
                     self.on_sent(self.left.pop(job), uploaded)
                 case FileSkipped() as skipped:
                     self.on_skipped(skipped)
@@ -127,7 +151,8 @@ class Told(Outcome):
         if self._as_json:
             print(json.dumps(_sent_as_json(path, uploaded)), flush=True)
         else:
-            print(f"Sent and verified: {_printable(path)}, {uploaded.size} bytes", flush=True)
+            how = PROOFS[Proof(uploaded.proof)].capitalize()
+            print(f"{how}: {_printable(path)}, {uploaded.size} bytes", flush=True)
 
     def on_skipped(self, skipped: FileSkipped) -> None:
         """Say nothing: that is how it is each time a folder is watched again."""
@@ -166,7 +191,7 @@ def run(options: argparse.Namespace) -> int:
     running = Running.find(home)
     url = options.to or (running and running.run.get("receiver")) or DEFAULT_RECEIVER
     try:
-        target = ReceiverTarget(url, installation=home.installation())
+        target = destination.open_for(options, url, home.installation())
     except ValueError as error:
         raise CommandError(f"--to: {error}", USAGE_ERROR) from error
     except OSError as error:
@@ -188,7 +213,7 @@ def run(options: argparse.Namespace) -> int:
     with stop_on_signals() as stop:
         try:
             if running is None:  # else the window's run file stays as it is
-                control.start(receiver=None, target=url)
+                control.start(receiver=None, target=target.url)
             line.start()
             if options.paths:
                 line.drop([os.path.abspath(path) for path in options.paths], again=options.again)
@@ -266,8 +291,12 @@ def _report(outcome: Outcome, reading: Reading, *, as_json: bool) -> None:
     console = Console(soft_wrap=True)
     for _, reason in outcome.problems:
         _print_error(reason)
-    known = f" ({outcome.again} of them were there already)" if outcome.again else ""
-    console.print(f"{_files(outcome.files)} sent and verified, {outcome.size} bytes{known}.")
+    for proof, how in PROOFS.items():
+        tally = outcome.tallies[proof]
+        if not tally.files and (proof != Proof.DIGEST or any(outcome.tallies.values())):
+            continue
+        known = f" ({tally.again} of them were there already)" if tally.again else ""
+        console.print(f"{_files(tally.files)} {how}, {tally.size} bytes{known}.")
     if outcome.skipped:
         console.print(
             f"{_files(len(outcome.skipped))} unchanged since sent there earlier, so not sent again "
@@ -314,6 +343,7 @@ def _sent_as_json(path: str, uploaded: FileUploaded) -> dict[str, Any]:
         "size": uploaded.size,
         "sha256": uploaded.sha256,
         "duplicate": uploaded.duplicate,
+        "proof": uploaded.proof,
     }
 
 

@@ -17,6 +17,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
+from dropline.targets.access import Access
+
 #: Bytes that one `send` hands to the socket.
 BLOCK = 256 * 1024
 #: Seconds for connecting, and for each send and each wait for an answer.
@@ -27,11 +29,20 @@ TIMEOUTS: Timeouts = (10.0, 60.0)
 class StoppableSession(requests.Session):
     """A session for one thread at a time, whose running request any thread can `stop`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, access: Access) -> None:
         """`url`: where the session will go; proxies are looked up for it once, not per request."""
         super().__init__()
-        self.proxies.update(requests.utils.get_environ_proxies(url, no_proxy=None))
+        self.proxies.update(
+            {"all": access.proxy}
+            if access.proxy
+            else requests.utils.get_environ_proxies(url, no_proxy=None)
+        )
         self.trust_env = False
+        self.headers.update(access.sent_headers())
+        self.verify = access.ca_file or True
+        if access.client_cert:
+            key = access.client_key
+            self.cert = (access.client_cert, key) if key else access.client_cert
         self._wire = _Wire()
         adapter = _Adapter(self._wire)
         self.mount("http://", adapter)

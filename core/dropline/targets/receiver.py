@@ -11,20 +11,17 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
-import json
 import mimetypes
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import Any, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import requests
-import urllib3
 
+from dropline.events import Proof
 from dropline.station import (
     Aborted,
     Attempt,
@@ -34,31 +31,32 @@ from dropline.station import (
     Unreached,
     Worker,
 )
+from dropline.targets.access import Access
+from dropline.targets.body import Body, Readable
 from dropline.targets.bundles import Bundles
+from dropline.targets.failures import (
+    FAILURES,
+    MAX_DETAIL,
+    detail,
+    is_address,
+    json_object,
+    may_pass,
+    refused,
+    retry_after,
+    unreachable,
+)
 from dropline.targets.http import BLOCK, TIMEOUTS, StoppableSession, Timeouts
 from dropline.targets.source import Source
-from dropline.targets.target import Receipt, Upload
+from dropline.targets.target import FOLDER_TYPE, Receipt, Upload
 
 #: Up to this many bytes a file is read whole before it is sent.
 SMALL = 1 << 20
-#: Statuses besides 5xx that may pass.
-PASSING = frozenset({408, 425, 429})
 #: The type of the problem that the connection broke off, for one when a receiver is stopped.
 CUT_SHORT = "urn:dropline:problem:cut-short"
 #: An answer longer than this is not one of ours.
 MAX_ANSWER = 1 << 20
-#: What a request raises when the other side or the way there fails.
-FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
-#: Statuses that tell of the target, not of what was sent to it.
-DOWN = frozenset({429, 502, 503, 504})
 #: Seconds for connecting and for the answer when a receiver is asked who it is.
 IDENTIFY_TIMEOUTS: Timeouts = (2.0, 2.0)
-#: Seconds that a `Retry-After` can make a file wait at most.
-MAX_RETRY_AFTER = 3600.0
-#: Characters of a foreign answer that are shown.
-MAX_DETAIL = 300
-#: The media type of a part that stands for an empty folder.
-FOLDER_TYPE = "application/x-directory"
 #: The header in which a receiver says its id.
 IDENTITY_HEADER = "Dropline-Receiver"
 _BOUNDARY = "dropline-7c1f2b9e4a5d4a0c9c38a1f6e0d2b374"
@@ -73,21 +71,23 @@ class ReceiverTarget:
         *,
         installation: str,
         token: str | None = None,
+        access: Access | None = None,
         timeouts: Timeouts = TIMEOUTS,
         alias: str = "",
         identity: str | None = None,
     ) -> None:
-        """Raises ValueError with a sentence if `url` is not an http or https address.
+        """`token` is short for an `access` with that token and nothing else.
 
-        `alias` stands for the URL in idempotency keys, where the same receiver may be at another
-        port next time; `identity` is the receiver's id if it is known already.
+        Raises ValueError with a sentence if `url` is not an http or https address. `alias` stands
+        for the URL in idempotency keys, where the same receiver may be at another port next time;
+        `identity` is the receiver's id if it is known already.
         """
-        if not _is_address(url):
+        if not is_address(url):
             raise ValueError(f"“{url}” is no address of a receiver: use http://host:port")
         self._url = url.rstrip("/")
         self._name = alias or self._url
         self._installation = installation
-        self._token = token
+        self._access = access or Access(token=token or None)
         self._timeouts = timeouts
         self._bundles = Bundles()
         self._identity = identity
@@ -109,7 +109,7 @@ class ReceiverTarget:
         return self._identity
 
     def _ask(self) -> str | None:
-        with StoppableSession(self._url) as session:
+        with StoppableSession(self._url, self._access) as session:
             try:
                 response = session.get(
                     f"{self._url}/healthz",
@@ -118,7 +118,7 @@ class ReceiverTarget:
                     stream=True,
                 )
                 with response:
-                    answer = _json(response.raw.read(MAX_ANSWER, decode_content=True))
+                    answer = json_object(response.raw.read(MAX_ANSWER, decode_content=True))
             except FAILURES:
                 return None
         receiver = answer.get("receiver")
@@ -127,7 +127,7 @@ class ReceiverTarget:
     def connect(self) -> Worker[Upload, Receipt]:
         """A sender with a connection of its own."""
         return _Sender(
-            self._url, self._name, self._installation, self._token, self._timeouts, self._bundles
+            self._url, self._name, self._installation, self._access, self._timeouts, self._bundles
         )
 
 
@@ -151,7 +151,7 @@ class _Sender:
         url: str,
         name: str,
         installation: str,
-        token: str | None,
+        access: Access,
         timeouts: Timeouts,
         bundles: Bundles,
     ) -> None:
@@ -160,9 +160,7 @@ class _Sender:
         self._timeouts = timeouts
         self._installation = installation
         self._bundles = bundles
-        self._session = StoppableSession(url)
-        if token:
-            self._session.headers["Authorization"] = f"Bearer {token}"
+        self._session = StoppableSession(url, access)
 
     def close(self) -> None:
         self._session.close()
@@ -217,12 +215,12 @@ class _Sender:
     ) -> Receipt:
         """Send one file. `ahead`: the digest is complete already and goes before the bytes."""
         head = self._head(item, digest.digest() if ahead else None)
-        body = _Body(len(head) + item.size, _read_on(head, content, item.size, attempt))
+        body = Body(content, item.size, attempt, head=head, tail=_TAIL)
         try:
             response, answer = self._post(body)
         except FAILURES as error:
             attempt.check()
-            raise self._unreachable(error) from error
+            raise unreachable(self._url, error, who="receiver") from error
         sent = digest.hexdigest()
         if response.status_code not in {200, 201}:
             raise self._refusal(item, Answer.of(response, answer), sent)
@@ -244,13 +242,12 @@ class _Sender:
                 outcomes[number] = error  # it stays behind, the others go
         if not parts:
             return outcomes
-        size = sum(len(part.head) + len(part.data) for part in parts)
         began = time.monotonic()
         try:
-            response, answer = self._post(_Body(size, _read_parts(parts)))
+            response, answer = self._post(_Bundle(parts))
         except FAILURES as error:
             self._bundles.broke()
-            failure = self._unreachable(error)
+            failure = unreachable(self._url, error, who="receiver")
             for part in parts:
                 outcomes[part.number] = Aborted() if part.attempt.aborted else failure
             return outcomes
@@ -284,7 +281,7 @@ class _Sender:
             target = _identity(response)
             pairs = zip(parts, files, strict=False)
             return [self._judge_part(part, file, whole, target) for part, file in pairs]
-        if _may_pass(status):
+        if may_pass(status):
             return [self._refusal(p.item, Answer.of(response, answer), p.sent) for p in parts]
         self._bundles.refused()
         return []
@@ -298,7 +295,7 @@ class _Sender:
                 status = error.get("status")
                 status = status if isinstance(status, int) else whole.status
                 raise self._refusal(
-                    part.item, Answer(status, whole.reason, error, whole.retry_after), part.sent
+                    part.item, Answer(status, whole.reason, error, whole.headers), part.sent
                 )
             return self._judge(part.item, file, part.sent, target)
         except (TransientError, PermanentError) as problem:
@@ -309,7 +306,7 @@ class _Sender:
     def _head(self, item: Upload, digest: bytes | None) -> bytes:
         return _part_head(item, item.key(self._installation, self._name), digest)
 
-    def _post(self, body: _Body) -> tuple[requests.Response, dict[str, Any]]:
+    def _post(self, body: Body | _Bundle) -> tuple[requests.Response, dict[str, Any]]:
         """Send a request; its response, and what that says as JSON."""
         with self._session.post(
             f"{self._url}/upload",
@@ -319,7 +316,7 @@ class _Sender:
             allow_redirects=False,
             stream=True,
         ) as response:
-            return response, _json(response.raw.read(MAX_ANSWER, decode_content=True))
+            return response, json_object(response.raw.read(MAX_ANSWER, decode_content=True))
 
     def _judge(self, item: Upload, stored: dict[str, Any], sent: str, target: str) -> Receipt:
         """Turn what the receiver says of a stored file into a receipt, if it is what was sent.
@@ -332,6 +329,7 @@ class _Sender:
                 size=int(stored["size"]),
                 sha256=str(stored["sha256"]),
                 duplicate=bool(stored.get("duplicate", False)),
+                proof=Proof.DIGEST,
                 target=target,
             )
         except (AttributeError, ValueError, OverflowError) as error:
@@ -360,10 +358,8 @@ class _Sender:
 
     def _refusal(self, item: Upload, answer: Answer, sent: str) -> Exception:
         """The error that an answer means for a file."""
-        detail = answer.problem.get("detail") or answer.problem.get("title")
-        if isinstance(detail, str):
-            text = " ".join(detail.split())[:MAX_DETAIL]
-            sentence = f"{self._url} answered {answer.status}: {text}"
+        if said := detail(answer.problem):
+            sentence = f"{self._url} answered {answer.status}: {said}"
         else:
             sentence = (
                 f"{self._url} answered {answer.status} {answer.reason[:MAX_DETAIL]}, "
@@ -372,10 +368,9 @@ class _Sender:
         if answer.status == 422 and not item.content:
             item.content = sent  # damaged on the way, or an old key: once more, under a new one
             return TransientError(sentence)
-        if _may_pass(answer.status) or answer.problem.get("type") == CUT_SHORT:
-            down = answer.status in DOWN
-            return TransientError(sentence, answer.retry_after, target_down=down)
-        return PermanentError(sentence)
+        if answer.problem.get("type") == CUT_SHORT:
+            return TransientError(sentence, retry_after(answer.headers))
+        return refused(answer.status, sentence, answer.headers)
 
     def _foreign(self, response: requests.Response) -> PermanentError:
         return PermanentError(
@@ -383,37 +378,24 @@ class _Sender:
             "check the address."
         )
 
-    def _unreachable(self, error: Exception) -> TransientError:
-        if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
-            text = f"{self._url} did not answer in time: is it overloaded or gone?"
-        elif isinstance(error, requests.exceptions.SSLError):
-            text = f"{self._url} has no certificate that this machine trusts: {error}"
-        else:
-            text = f"{self._url} cannot be reached or broke off: is the receiver running?"
-        return TransientError(text, target_down=True)
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a receiver answered: status, reason phrase, problem (RFC 9457), seconds to wait."""
+    """What a receiver answered: status, reason phrase, problem (RFC 9457), headers."""
 
     status: int
     reason: str
     problem: dict[str, Any]
-    retry_after: float | None
+    headers: Mapping[str, str]
 
     @classmethod
     def of(cls, response: requests.Response, problem: dict[str, Any]) -> Answer:
         """Of a whole response."""
-        return cls(response.status_code, response.reason or "", problem, _retry_after(response))
+        return cls(response.status_code, response.reason or "", problem, response.headers)
 
 
 def _identity(response: requests.Response) -> str:
     return response.headers.get(IDENTITY_HEADER, "")
-
-
-def _may_pass(status: int) -> bool:
-    return status in PASSING or (status >= 500 and status != 507)
 
 
 class Digest(Protocol):
@@ -423,62 +405,28 @@ class Digest(Protocol):
     def hexdigest(self) -> str: ...
 
 
-class Readable(Protocol):
-    """What a body's content offers."""
-
-    def read(self, size: int, /) -> bytes:
-        """Up to `size` bytes; none at the end."""
-        ...
-
-
 _TAIL = f"\r\n--{_BOUNDARY}--\r\n".encode()
 
 
-class _Body:
-    """A request body of known length, read as it is sent; the last boundary is added."""
+class _Bundle:
+    """A request body of several parts, of known length."""
 
-    def __init__(self, size: int, pieces: Iterable[bytes]) -> None:
-        self._length = size + len(_TAIL)
-        self._pieces = _end(pieces)
+    def __init__(self, parts: Sequence[_Part]) -> None:
+        self._length = sum(len(part.head) + len(part.data) for part in parts) + len(_TAIL)
+        self._blocks = _blocks(parts)
 
     def __len__(self) -> int:
         return self._length
 
     def __iter__(self) -> Iterator[bytes]:
-        # requests takes a body for a stream if it has __iter__; urllib3 then calls read.
-        return self._pieces
+        return self._blocks
 
     def read(self, _size: int = -1) -> bytes:
-        """The next piece; none at the end."""
-        return next(self._pieces, b"")
+        """The next block; none at the end."""
+        return next(self._blocks, b"")
 
 
-def _end(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The pieces, the last of them together with the last boundary."""
-    before = b""
-    for piece in pieces:
-        if before:
-            yield before
-        before = piece
-    yield before + _TAIL
-
-
-def _read_on(head: bytes, content: Readable, size: int, attempt: Attempt) -> Iterator[bytes]:
-    """A part's bytes as they are read; the head leaves together with the first of them."""
-    piece, left = head, size
-    while left:
-        attempt.check()
-        data = content.read(min(BLOCK, left))
-        left -= len(data)
-        attempt.progressed(len(data))
-        yield piece + data
-        piece = b""
-    attempt.check()
-    yield piece
-
-
-def _read_parts(parts: Sequence[_Part]) -> Iterator[bytes]:
-    """The bytes of several parts, in blocks."""
+def _blocks(parts: Sequence[_Part]) -> Iterator[bytes]:
     pieces: list[bytes] = []
     size = 0
     for part in parts:
@@ -488,7 +436,7 @@ def _read_parts(parts: Sequence[_Part]) -> Iterator[bytes]:
         if size >= BLOCK:
             yield b"".join(pieces)
             pieces, size = [], 0
-    yield b"".join(pieces)
+    yield b"".join([*pieces, _TAIL])
 
 
 def _part_head(item: Upload, key: str, digest: bytes | None) -> bytes:
@@ -509,40 +457,6 @@ def _part_head(item: Upload, key: str, digest: bytes | None) -> bytes:
     if digest is not None:
         lines.append(f"Content-Digest: sha-256=:{base64.b64encode(digest).decode()}:")
     return "\r\n".join([*lines, "", ""]).encode()
-
-
-def _json(answer: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(answer)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _retry_after(response: requests.Response) -> float | None:
-    """The seconds that `Retry-After` asks for, given as seconds or as a date (RFC 9110 §10.2.3)."""
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isdecimal():
-        return min(float(value), MAX_RETRY_AFTER)
-    with contextlib.suppress(ValueError):
-        date = parsedate_to_datetime(value)
-        wait = date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)
-        return min(max(0.0, wait.total_seconds()), MAX_RETRY_AFTER)
-    return None
-
-
-def _is_address(url: str) -> bool:
-    """Whether the URL is one of a receiver; a user or a password in it would be shown."""
-    try:
-        parts = urlsplit(url)
-        return bool(
-            parts.scheme in {"http", "https"}
-            and parts.hostname
-            and parts.port != 0
-            and not ("@" in parts.netloc or parts.query or parts.fragment or url != url.strip())
-        )
-    except ValueError:  # a port that is no number
-        return False
 
 
 def _nothing() -> None:

@@ -86,6 +86,13 @@ class Source:
         """The whole content, for a small file. Raises as `read`."""
         return b"".join(iter(lambda: self.read(BLOCK), b""))
 
+    def read_exactly(self, size: int) -> bytes:
+        """`size` bytes, which must be there still; raises as `read` does."""
+        data = bytearray()
+        while len(data) < size:
+            data += self.read(size - len(data))
+        return bytes(data)
+
     def _status(self) -> os.stat_result:
         return os.fstat(self._file.fileno())
 

@@ -6,7 +6,11 @@ import hashlib
 from dataclasses import dataclass
 from typing import Protocol
 
+from dropline.events import Proof
 from dropline.station import Worker
+
+#: The media type of what stands for an empty folder.
+FOLDER_TYPE = "application/x-directory"
 
 
 @dataclass(slots=True, eq=False)
@@ -46,8 +50,11 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a target answered for a file that it verifiably holds.
+    """What is known of a file that a target holds.
 
+    `file_id` is what the target calls it (an id, a URL, a key). `size` in bytes and `sha256` are
+    those of the bytes that were sent; `proof` tells how far the target confirmed them.
+    `duplicate`: it was there already, and was not stored again.
     `target` is what it calls itself, see `Target.identify`; "" where it does not say.
     """
 
@@ -55,6 +62,7 @@ class Receipt:
     size: int
     sha256: str
     duplicate: bool
+    proof: Proof
     target: str = ""
 
 
@@ -81,3 +89,21 @@ class Target(Protocol):
     def connect(self) -> Worker[Upload, Receipt]:
         """A sender for one worker thread. Touches no network yet and does not fail."""
         ...
+
+
+class UrlIdentity:
+    """For targets that have no id of their own: they are what their URL says."""
+
+    @property
+    def url(self) -> str:
+        """See `Target.url`."""
+        raise NotImplementedError
+
+    @property
+    def identity(self) -> str | None:
+        """See `Target.identity`."""
+        return self.url
+
+    def identify(self) -> str | None:
+        """See `Target.identify`."""
+        return self.url

@@ -24,7 +24,7 @@ from PySide6.QtCore import (
     Signal,
 )
 
-from dropline.events import Message
+from dropline.events import Message, Proof
 from dropline_desktop import format
 from dropline_desktop.text import printable
 from dropline_desktop.transfers.rows import Rows, State
@@ -222,12 +222,21 @@ class TransfersModel(QAbstractTableModel):
     def _result(self, row: int) -> str:
         match self.rows.state(row):
             case State.SENT:
-                return self.tr("Verified")
+                return self._confirmed(self.rows.proof(row))
             case State.DUPLICATE:
                 return self.tr("Verified: was there already")
         # The row names the file already; in a narrow column the rest of the sentence counts.
         reason = self.rows.reasons.get(row, "").removeprefix(f"“{self.rows.paths[row]}” ")
         return printable(reason[:1].upper() + reason[1:])
+
+    def _confirmed(self, proof: Proof) -> str:
+        match proof:
+            case Proof.DIGEST:
+                return self.tr("Verified")
+            case Proof.SIZE:
+                return self.tr("Sent: size checked")
+            case Proof.NONE:
+                return self.tr("Sent: not verified by the server")
 
     def _tip(self, row: int) -> str:
         reason = printable(self.rows.reasons.get(row, ""))

@@ -24,6 +24,7 @@ from dropline.events import (
     FileStarted,
     FileUploaded,
     Message,
+    Proof,
 )
 
 
@@ -40,6 +41,8 @@ class State(IntEnum):
     REFUSED = 7
 
 
+#: The proofs by their number in a row.
+PROOFS = tuple(Proof)
 #: A file in one of these states can be cancelled.
 UNFINISHED = frozenset({State.WAITING, State.SENDING, State.RETRYING})
 
@@ -73,6 +76,7 @@ class Rows:
         self._attempts = array("H")
         self._sizes = array("q")
         self._seconds = array("f")
+        self._proofs = array("B")
         self._jobs = array("q")  # 0 for what was refused
         # Job ids count up from 1, so an array finds a job's row with a tenth of a dict's memory.
         self._rows = array("i")
@@ -91,6 +95,10 @@ class Rows:
     def attempts(self, row: int) -> int:
         """How many times it was tried."""
         return self._attempts[row]
+
+    def proof(self, row: int) -> Proof:
+        """How far the target confirmed a file that was sent."""
+        return PROOFS[self._proofs[row]]
 
     def name_of(self, job: int) -> str:
         """The name of a job's file; "" when there is no such job."""
@@ -136,6 +144,7 @@ class Rows:
                 if row is not None:
                     self._sizes[row] = event.size
                     self._seconds[row] = event.seconds
+                    self._proofs[row] = PROOFS.index(Proof(event.proof))
                 return row
             case FileRetried():
                 row = self._become(event.job, State.RETRYING, message.time, reason=event.reason)
@@ -175,6 +184,7 @@ class Rows:
         self._attempts.append(0)
         self._sizes.append(size)
         self._seconds.append(0.0)
+        self._proofs.append(0)
         self._jobs.append(job)
         self.counts[state] += 1
         if reason:
