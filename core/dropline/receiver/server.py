@@ -181,6 +181,7 @@ class _Gateway(wsgi.Gateway_10):
         environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
         environ["wsgi.input_terminated"] = True
         environ["wsgi.file_wrapper"] = _file_wrapper
+        environ["dropline.cut_off"] = self.req.conn.wire.cut_off
         path = self.req.uri.partition(b"?")[0]
         environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1")  # cheroot leaves %2F
         return environ
