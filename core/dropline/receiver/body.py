@@ -38,7 +38,7 @@ class Wire(socket.SocketIO):
         super().__init__(sock, "rb")
         self._socket = sock
         self._stopping = stopping
-        self._cut_off = False
+        self.is_cut_off = False
         self.begin()
 
     def begin(self) -> None:
@@ -51,13 +51,13 @@ class Wire(socket.SocketIO):
 
         For another thread to call. The client can still be answered.
         """
-        self._cut_off = True
+        self.is_cut_off = True
         with suppress(OSError):  # it is closed
             self._socket.shutdown(socket.SHUT_RD)
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
         """Read what has come; TimeoutError when the client is too slow, b"" when it is over."""
-        if self._stopping() or self._cut_off:
+        if self._stopping() or self.is_cut_off:
             return 0
         began = time.monotonic()
         count = super().readinto(buffer)

@@ -24,7 +24,6 @@ import base64
 import hashlib
 import re
 import secrets
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from urllib.parse import urlsplit
@@ -35,6 +34,7 @@ from werkzeug.http import http_date
 
 from dropline.bus import EventBus
 from dropline.events import FileReceived
+from dropline.receiver.body import Wire
 from dropline.receiver.multipart import CHUNK, text
 from dropline.receiver.problems import (
     CHECKSUM,
@@ -190,23 +190,12 @@ class _Tus:
 
     @contextmanager
     def _taken(self, upload_id: str, new: Record | None = None) -> Iterator[Upload]:
-        """Have an upload until another request wants it; what goes wrong becomes a problem."""
-        wanted = threading.Event()
-        cut_off: Callable[[], None] = request.environ["dropline.cut_off"]
-
-        def let_go() -> None:
-            wanted.set()
-            cut_off()
-
-        with _storing(), self._store.unfinished.take(upload_id, let_go, new) as upload:
+        """Have an upload; what goes wrong becomes a problem that tells the offset."""
+        with _storing(), self._store.unfinished.take(upload_id, new) as upload:
             try:
                 with _storing():
                     yield upload
             except Problem as problem:
-                if wanted.is_set() and problem.kind is CUT_SHORT:
-                    raise Problem(
-                        LOCKED, "Another request goes on with this upload; let that one end."
-                    ) from problem
                 problem.headers = {"Upload-Offset": str(upload.offset), **problem.headers}
                 raise
 
@@ -308,11 +297,20 @@ class _Tus:
     def _append_body(
         self, upload: Upload, most: int | None, seen: Callable[[bytes], None] = lambda _: None
     ) -> None:
-        while data := request.stream.read(CHUNK):
-            if most is not None and upload.offset + len(data) > most:
-                raise _too_long(most)
-            seen(data)
-            upload.append(data)
+        wire: Wire = request.environ["dropline.wire"]
+        try:
+            with self._store.unfinished.interruptible(upload, wire.cut_off):
+                while data := request.stream.read(CHUNK):
+                    if most is not None and upload.offset + len(data) > most:
+                        raise _too_long(most)
+                    seen(data)
+                    upload.append(data)
+        except Problem as problem:
+            if problem.kind is CUT_SHORT and wire.is_cut_off:
+                raise Problem(
+                    LOCKED, "Another request goes on with this upload; let that one end."
+                ) from problem
+            raise
 
     # --- from an upload to a file -----------------------------------------------------------
 
@@ -449,10 +447,11 @@ def _checksum(header: str | None) -> tuple[str, bytes] | None:
     if header is None:
         return None
     algorithm, _, value = header.partition(" ")
-    if algorithm not in _ALGORITHMS:
+    if algorithm not in _ALGORITHMS or not value:
         raise Problem(
             MALFORMED,
-            f"Upload-Checksum can be made by {', '.join(_ALGORITHMS)}; it was {header!r}.",
+            f"Upload-Checksum is the name of one of {', '.join(_ALGORITHMS)} and a digest in "
+            f"Base64; it was {header!r}.",
         )
     try:
         return algorithm, base64.b64decode(value, validate=True)

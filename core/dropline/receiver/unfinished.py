@@ -235,16 +235,11 @@ class Unfinished:
         self._sweeper.join()
 
     @contextmanager
-    def take(
-        self,
-        upload_id: str,
-        cut_off: Callable[[], None] = lambda: None,
-        new: Record | None = None,
-    ) -> Iterator[Upload]:
+    def take(self, upload_id: str, new: Record | None = None) -> Iterator[Upload]:
         """Have an upload to oneself; one that does not exist is made if a record is given.
 
-        `cut_off` is called by another thread that wants the upload: let go of it soon. Raises
-        Problem when there is none (any more) or when whoever has it does not let go; OSError.
+        Raises Problem when there is none (any more), or when whoever has it does not let go; and
+        OSError.
         """
         if not _ID.fullmatch(upload_id):
             raise _unknown(upload_id)
@@ -255,7 +250,7 @@ class Unfinished:
                     "Another request is busy with this upload. Ask again in a moment.",
                     {"Retry-After": "2"},
                 )
-            self._holders[upload_id] = cut_off
+            self._holders[upload_id] = _nothing
         try:
             upload = self._open(upload_id, new)
             try:
@@ -267,6 +262,20 @@ class Unfinished:
             with self._changed:
                 del self._holders[upload_id]
                 self._changed.notify_all()
+
+    @contextmanager
+    def interruptible(self, upload: Upload, cut_off: Callable[[], None]) -> Iterator[None]:
+        """Inside, whoever else wants the upload calls `cut_off`, from another thread."""
+        self._hold(upload.upload_id, cut_off)
+        try:
+            yield
+        finally:
+            self._hold(upload.upload_id, _nothing)
+
+    def _hold(self, upload_id: str, cut_off: Callable[[], None]) -> None:
+        with self._changed:
+            self._holders[upload_id] = cut_off
+            self._changed.notify_all()  # who waits already has not seen it
 
     def _is_free(self, upload_id: str) -> bool:
         """Whether nobody has the upload; whoever has it is asked to let go."""
@@ -322,6 +331,10 @@ class Unfinished:
     def _sweep_on(self) -> None:
         while not self._closed.wait(self._lifetime / SWEEPS):
             self._sweep()
+
+
+def _nothing() -> None:
+    pass
 
 
 def _last_change(*paths: Path) -> float:
