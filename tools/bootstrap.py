@@ -83,6 +83,8 @@ TEST_PROGRAMS = {
     "curl": "curl",
     "dbus-run-session": "dbus",
     "git": "git",
+    "node": "nodejs",
+    "npm": "npm",
     "openbox": "openbox",
     "xdotool": "xdotool",
     "xprop": "x11-utils",
