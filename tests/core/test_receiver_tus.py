@@ -234,6 +234,10 @@ def test_an_empty_file_is_stored_at_once(tus: Client) -> None:
     assert_stored(tus, b"", tus.call("HEAD", answer.headers["Location"]))
 
 
+def test_an_empty_file_of_a_length_that_comes_later(tus: Client) -> None:
+    assert_stored(tus, b"", tus.patch(tus.create(None), 0, b"", Upload_Length=0))
+
+
 @pytest.mark.parametrize("with_bytes", [True, False])
 def test_a_length_that_comes_later(tus: Client, with_bytes: bool) -> None:
     path = tus.create(None)
