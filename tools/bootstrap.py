@@ -95,7 +95,11 @@ TEST_PROGRAMS = {
 NGINX_DAV = (Path("/usr/lib/nginx/modules/ngx_http_dav_ext_module.so"), "libnginx-mod-http-dav-ext")
 # What tests run by node, installed into build/node.
 NODE = ROOT / "build" / "node"
-NODE_PACKAGES = {"@tus/server": "2.4.5", "@tus/file-store": "2.1.1"}
+NODE_PACKAGES = {
+    "@tus/server": "2.4.5",
+    "@tus/file-store": "2.1.1",
+    "tus-js-client": "4.3.1",
+}
 
 
 def main(target: str) -> None:

@@ -5,6 +5,7 @@
     GET    /files                  limit, after, q -> {"files": [...], "next": cursor or null}
     GET    /files/<file_id>        the bytes (attachment, Range, ETag)
     DELETE /files/<file_id>        204
+    any    /tus/                   uploads in pieces that can be resumed (see `tus`)
     GET    /healthz                200 while the receiver works, and its id: {"status", "receiver"}
     GET    /                       the upload page
 
@@ -30,6 +31,8 @@ The answer to an upload names the receiver, by the id of its data folder, in `Dr
 A sender may give each part, or a PUT, a `Content-Digest: sha-256=:…:` and an `Idempotency-Key`.
 Bytes without that digest are refused (422). A key that is known answers with the file it stands
 for, `"duplicate": true`, and stores nothing; with a digest of other content it is refused (422).
+
+A tus upload that is whole is a stored file like the others, with the same keys.
 """
 
 from __future__ import annotations
@@ -64,6 +67,7 @@ from dropline.receiver.problems import (
     storage_problem,
 )
 from dropline.receiver.store import Store
+from dropline.receiver.tus import tus_routes
 from dropline.receiver.upload import Outcome, Upload
 
 _log = logging.getLogger(__name__)
@@ -178,6 +182,8 @@ def create_app(store: Store, bus: EventBus, guard: Guard, max_size: int | None) 
         response.headers["Cache-Control"] = "no-store"
         response.headers["Referrer-Policy"] = "same-origin"
         return response
+
+    app.register_blueprint(tus_routes(store, bus, max_size))
 
     @app.errorhandler(Problem)
     def problem(error: Problem) -> Response:

@@ -12,6 +12,7 @@ import socket
 import time
 from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from dropline.receiver.problems import CUT_SHORT, MALFORMED, Problem
@@ -35,7 +36,9 @@ class Wire(socket.SocketIO):
 
     def __init__(self, sock: socket.socket, stopping: Callable[[], bool]) -> None:
         super().__init__(sock, "rb")
+        self._socket = sock
         self._stopping = stopping
+        self.is_cut_off = False
         self.begin()
 
     def begin(self) -> None:
@@ -43,9 +46,18 @@ class Wire(socket.SocketIO):
         self._received = 0
         self._waited = 0.0
 
+    def cut_off(self) -> None:
+        """Read nothing more, even what has come already; whoever reads now comes to the end.
+
+        For another thread to call. The client can still be answered.
+        """
+        self.is_cut_off = True
+        with suppress(OSError):  # it is closed
+            self._socket.shutdown(socket.SHUT_RD)
+
     def readinto(self, buffer: WriteableBuffer) -> int | None:
         """Read what has come; TimeoutError when the client is too slow, b"" when it is over."""
-        if self._stopping():
+        if self._stopping() or self.is_cut_off:
             return 0
         began = time.monotonic()
         count = super().readinto(buffer)

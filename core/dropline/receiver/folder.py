@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import secrets
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,6 +24,8 @@ from pathlib import Path
 from dropline.receiver.spool import Spool
 
 _log = logging.getLogger(__name__)
+
+_NO_LINKS = {errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 class Folder:
@@ -42,6 +45,20 @@ class Folder:
     def spool(self) -> Spool:
         """A place for the bytes of one file that arrives."""
         return Spool(self._transit)
+
+    def adopt(self, path: str) -> str:
+        """A second name, that of a temporary file here, for a file of the same disk.
+
+        Where the file system knows no second names the file is moved.
+        """
+        temporary = f"{self._transit}{secrets.token_hex(16)}.part"
+        try:
+            os.link(path, temporary)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            os.replace(path, temporary)
+        return temporary
 
     def holds(self, temporary: str) -> bool:
         """Whether that is a temporary file of this folder."""

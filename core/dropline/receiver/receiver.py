@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from dropline.receiver.database import DatabaseError
 from dropline.receiver.guard import Guard, is_loopback
 from dropline.receiver.server import NoPortError, Server, listen
 from dropline.receiver.store import Store
+from dropline.receiver.unfinished import LIFETIME
 
 
 class ReceiverError(Exception):
@@ -40,10 +43,13 @@ class Receiver:
         token: str | None = None,
         bus: MemoryBus | None = None,
         max_size: int | None = None,
+        lifetime: float = LIFETIME,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """`data` is made when it is missing; `database` is a URL, by default a SQLite file there.
 
-        `port` 0 is any free one. `max_size` is the most bytes one file may have.
+        `port` 0 is any free one. `max_size` is the most bytes one file may have. An unfinished
+        upload is kept for `lifetime` seconds after its last byte, by `clock` (POSIX seconds).
         """
         self._data = data
         self._host = host
@@ -51,6 +57,8 @@ class Receiver:
         self._database = database
         self._token = token
         self._max_size = max_size
+        self._lifetime = lifetime
+        self._clock = clock
         self._owns_bus = bus is None
         self.bus = MemoryBus("receiver") if bus is None else bus
         self._store: Store | None = None
@@ -100,7 +108,9 @@ class Receiver:
 
     def _open_store(self) -> Store:
         try:
-            return Store(self._data, self._database, self.bus)
+            return Store(
+                self._data, self._database, self.bus, lifetime=self._lifetime, clock=self._clock
+            )
         except FolderInUseError as error:
             raise ReceiverError(
                 f"Another receiver uses {self._data}. Stop it, or give another folder with --data."

@@ -114,7 +114,7 @@ class _Request(cheroot.HTTPRequest):
             finished = self.rfile.skip(MAX_SKIP)
         except (Problem, OSError):
             finished = False
-        if not finished:
+        if not finished or self.conn.wire.is_cut_off:
             self.close_connection = True
         super().send_headers()
 
@@ -181,6 +181,7 @@ class _Gateway(wsgi.Gateway_10):
         environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
         environ["wsgi.input_terminated"] = True
         environ["wsgi.file_wrapper"] = _file_wrapper
+        environ["dropline.wire"] = self.req.conn.wire
         path = self.req.uri.partition(b"?")[0]
         environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1")  # cheroot leaves %2F
         return environ

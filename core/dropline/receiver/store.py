@@ -1,15 +1,17 @@
 """The stored files of one data folder: a folder for the bytes, a database for the rows.
 
-Besides `files/` and `transit/` (see `folder`) there are `receiver.sqlite` (see `database`), `lock`,
-which a process holds while it has the data folder to itself, and `identity`, by which senders know
-the receiver again.
+Besides `files/` and `transit/` (see `folder`) there are `tus/` (see `unfinished`),
+`receiver.sqlite` (see `database`), `lock`, which a process holds while it has the data folder to
+itself, and `identity`, by which senders know the receiver again.
 """
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from pathlib import Path
 
 from dropline.bus import EventBus
@@ -18,32 +20,45 @@ from dropline.home import FolderLock, write_private
 from dropline.receiver.database import Database, StoredFile
 from dropline.receiver.folder import Folder
 from dropline.receiver.spool import Spool
+from dropline.receiver.unfinished import LIFETIME, Unfinished
 from dropline.receiver.writer import Kept, Writer
 
 
 class Store:
     """Keeps what `FileReceived` tells of, and posts `FileStored` for what is new."""
 
-    def __init__(self, data: Path, database: str | None, bus: EventBus) -> None:
+    def __init__(
+        self,
+        data: Path,
+        database: str | None,
+        bus: EventBus,
+        *,
+        lifetime: float = LIFETIME,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         """Open the store and finish what an earlier process left.
 
-        Raises FolderInUseError, DatabaseError, OSError.
+        `lifetime` and `clock` are those of unfinished uploads, see `Unfinished`. Raises
+        FolderInUseError, DatabaseError, OSError.
         """
         self._bus = bus
         self._folder = Folder(data)
         self._lock = FolderLock(data)
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._lock.release)
             self.files = Database(database, data)
+            undo.callback(self.files.close)
             self._folder.sweep(lambda file_id: self.files.get(file_id) is not None)
             self.identity = _identity(data / "identity")
+            self.unfinished = Unfinished(data / "tus", lifetime, clock)
+            undo.callback(self.unfinished.close)
             self._writer = Writer(self._folder, self.files, self._announce)
-        except BaseException:
-            self._lock.release()
-            raise
+            undo.pop_all()
         self._subscription = bus.subscribe(FileReceived, self.keep)
 
     def close(self) -> None:
         """Store what has been received, then let the data folder go."""
+        self.unfinished.close()
         self._subscription.cancel()
         self._writer.close()
         self.files.close()
@@ -52,6 +67,10 @@ class Store:
     def spool(self) -> Spool:
         """A place for the bytes of one file that arrives. Raises OSError."""
         return self._folder.spool()
+
+    def adopt(self, path: str) -> str:
+        """A temporary file of the store's with the bytes of that file. Raises OSError."""
+        return self._folder.adopt(path)
 
     def keep(self, message: Message) -> Future[Kept] | None:
         """The storing handler. The future may end in FileProblem.

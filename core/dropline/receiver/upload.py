@@ -148,14 +148,10 @@ class Upload:
         self._sync()
         self._spools.pop_all()  # from here on the temporary files are the storing handler's
         waiting = [
-            (name, self._publish(taken) if isinstance(taken, FileReceived) else taken)
+            (name, publish(self._bus, taken) if isinstance(taken, FileReceived) else taken)
             for name, taken in self._taken
         ]
         return [Outcome(name, _result(result)) for name, result in waiting]
-
-    def _publish(self, event: FileReceived) -> Future[Kept]:
-        results = self._bus.publish(event).results
-        return next(result for result in results if isinstance(result, Future))
 
     def _receive(
         self, name: str, headers: Mapping[str, str], chunks: Iterable[bytes]
@@ -166,7 +162,7 @@ class Upload:
             )
         announced = _announced(name, headers)
         part_key = headers.get("Idempotency-Key")
-        key = _checked_key(name, part_key or self._key)
+        key = checked_key(name, part_key or self._key)
         with _storing(name):
             spool = self._spools.enter_context(self._store.spool())
         try:
@@ -197,11 +193,17 @@ class Upload:
             name=name,
             size=spool.size,
             sha256=digest.hex(),
-            media_type=_media_type(headers.get("Content-Type", "")),
+            media_type=media_type(headers.get("Content-Type", "")),
             announced=announced is not None,
             idempotency_key=key,
             part=0 if part_key else len(self._taken),
         )
+
+
+def publish(bus: EventBus, event: FileReceived) -> Future[Kept]:
+    """Tell of a received file; the storing handler's answer."""
+    results = bus.publish(event).results
+    return next(result for result in results if isinstance(result, Future))
 
 
 @contextmanager
@@ -236,7 +238,8 @@ def _announced(name: str, headers: Mapping[str, str]) -> bytes | None:
     return base64.b64decode(match[1])
 
 
-def _checked_key(name: str, key: str | None) -> str | None:
+def checked_key(name: str, key: str | None) -> str | None:
+    """The Idempotency-Key of a file, if it has one. Raises FileProblem when it is malformed."""
     if key is not None and not _KEY.fullmatch(key):
         raise FileProblem(
             MALFORMED,
@@ -245,7 +248,7 @@ def _checked_key(name: str, key: str | None) -> str | None:
     return key
 
 
-def _media_type(value: str) -> str:
+def media_type(value: str) -> str:
     """The type as sent, if it has the form of one."""
     fits = len(value) <= 255 and _MEDIA_TYPE.fullmatch(value)
     return value if fits else "application/octet-stream"
