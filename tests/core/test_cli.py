@@ -120,6 +120,8 @@ def test_help_shows_an_example(call: Call, command: str) -> None:
         (["send", "x", "--workers", "many"], "--workers"),
         (["send", "x", "--workers", "0"], "use 1 to 256"),
         (["send", "x", "--workers", "257"], "use 1 to 256"),
+        (["send", "x", "--limit", "fast"], "such as 800K, 5M"),
+        (["send", "x", "--limit", "1K"], "use 10K or more"),
         (["send", "x", "--to", "ftp://host"], "use http://host:port"),
         (["send", ""], "a PATH is empty"),
         (["send", "x", "--colour"], "--colour"),
@@ -308,6 +310,17 @@ def test_send_takes_relative_paths_and_names_with_a_dash(
     done = call("send", "--to", receiver.url, "--", "-rf", "sub/../sub")
     assert done.returncode == 0, done.stderr
     assert set(stored.digests()) == {"-rf", "sub/file"}
+
+
+def test_send_keeps_to_a_limit(call: Call, receiver: Receiver, tmp_path: Path) -> None:
+    path = write(tmp_path / "file", bytes(100_000))
+    done = call("send", path, "--to", receiver.url, "--limit", "200 kB/s", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert [item["size"] for item in told["sent"]] == [100_000]
+    station = told["station"]
+    # The bucket begins empty, so the file takes half a second, and no more than the rate is seen.
+    assert station["bytes_per_second"] <= 200_000 * 1.05
 
 
 def test_send_shows_the_figures_to_who_looks_on(receiver: Receiver, tmp_path: Path) -> None:

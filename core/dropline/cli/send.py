@@ -25,11 +25,11 @@ from dropline.control import STATUS_WINDOW, ControlServer, Running, line_status,
 from dropline.events import FileFailed, FileQueued, FileRefused, FileUploaded, Message
 from dropline.home import Home
 from dropline.line import Line
-from dropline.station import MAX_WORKERS, Reading
+from dropline.station import MAX_WORKERS, Reading, parse_rate
 from dropline.targets import ReceiverTarget
 
 EXAMPLE = """example:
-  dropline send ~/photos notes.txt --to http://127.0.0.1:8765 --workers 8"""
+  dropline send ~/photos notes.txt --to http://127.0.0.1:8765 --workers 8 --limit 5M"""
 
 STOPPED = "Not sent: the sender was stopped. Send it again."
 DEFAULT_RECEIVER = "http://127.0.0.1:8765"
@@ -42,6 +42,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--to", metavar="URL", help="receiver; by default the running window's, or the local one"
     )
     parser.add_argument("--workers", type=int, default=4, metavar="N", help="workers (%(default)s)")
+    parser.add_argument(
+        "--limit",
+        metavar="RATE",
+        help="send at most RATE bytes a second, such as 800K or 5M, all workers together",
+    )
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
 
@@ -89,6 +94,10 @@ def run(options: argparse.Namespace) -> int:
         raise CommandError(f"--workers {options.workers}: use 1 to {MAX_WORKERS}", USAGE_ERROR)
     if "" in options.paths:
         raise CommandError("a PATH is empty: name a file or folder", USAGE_ERROR)
+    try:
+        limit = None if options.limit is None else parse_rate(options.limit)
+    except ValueError as error:
+        raise CommandError(f"--limit: {error}", USAGE_ERROR) from error
     home = Home.default()
     running = Running.find(home)
     url = options.to or (running and running.run.get("receiver")) or DEFAULT_RECEIVER
@@ -110,6 +119,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             if running is None:  # else the window's run file stays as it is
                 control.start(receiver=None, target=url)
+            line.limit(limit)
             line.start()
             line.drop([os.path.abspath(path) for path in options.paths])
             _watch(line, stop, quiet=options.json)

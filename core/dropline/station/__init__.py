@@ -1,5 +1,6 @@
 """A station: a queue, workers, what they do, and the meter that watches it."""
 
+from dropline.station.limit import MIN_RATE, Limit, parse_rate
 from dropline.station.reading import Reading
 from dropline.station.retry import Backoff
 from dropline.station.sampler import MAX_WINDOW, Sampler
@@ -9,11 +10,13 @@ from dropline.station.work import Aborted, Attempt, Job, PermanentError, Transie
 __all__ = [
     "MAX_WINDOW",
     "MAX_WORKERS",
+    "MIN_RATE",
     "Aborted",
     "Attempt",
     "Backoff",
     "Hooks",
     "Job",
+    "Limit",
     "Observer",
     "PermanentError",
     "Reading",
@@ -21,4 +24,5 @@ __all__ = [
     "Station",
     "TransientError",
     "Worker",
+    "parse_rate",
 ]

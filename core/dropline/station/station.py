@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol
 
 from dropline.meter import Entry, Kind
+from dropline.station.limit import Limit
 from dropline.station.retry import Backoff
 from dropline.station.work import (
     Aborted,
@@ -112,6 +113,8 @@ class Station(Generic[ItemT, ResultT]):
         `make_worker` is called once in each worker thread and must not fail.
         """
         self.name = name
+        #: On the bytes a second of all workers together; its rate may be set at any time.
+        self.limit = Limit()
         self._make_worker = make_worker
         self._hooks = hooks
         self._backoff = backoff or Backoff()
@@ -363,7 +366,9 @@ class Station(Generic[ItemT, ResultT]):
                 self._idle -= 1
             _, job = self._queue.popitem(last=False)
             job.attempts += 1
-            attempt = Attempt(self._reporter(job), lambda: self._hooks.checkpointed(job))
+            attempt = Attempt(
+                self._reporter(job), lambda: self._hooks.checkpointed(job), self.limit
+            )
             now = self._clock()
             self._serving[job.id] = (now, job, attempt)
             self._observe([Entry(now, Kind.START, job.id)])

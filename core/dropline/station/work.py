@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from dropline.station.limit import Limit
+
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 ItemT_contra = TypeVar("ItemT_contra", contravariant=True)
@@ -53,10 +55,14 @@ class Attempt:
     """One try at a job: a way to stop it, and where it reports its progress."""
 
     def __init__(
-        self, report: Callable[[int], None], checkpoint: Callable[[], None] = lambda: None
+        self,
+        report: Callable[[int], None],
+        checkpoint: Callable[[], None] = lambda: None,
+        limit: Limit | None = None,
     ) -> None:
         self._report = report
         self._checkpoint = checkpoint
+        self._limit = limit
         self._lock = threading.Lock()
         self._aborted = False
         self._stop: Callable[[], None] | None = None
@@ -86,6 +92,18 @@ class Attempt:
             stop = self._stop
         if stop is not None:
             stop()
+        if self._limit is not None:
+            self._limit.wake()
+
+    def allow(self, most: int) -> int:
+        """Wait until the station's limit lets bytes go, and return how many: 1 to `most`.
+
+        Raises `Aborted` as soon as the attempt is told to stop.
+        """
+        if self._limit is not None:
+            most = self._limit.take(most, lambda: self._aborted)
+        self.check()
+        return most
 
     def progressed(self, size: int) -> None:
         """Report `size` more bytes of the job done."""
