@@ -166,9 +166,17 @@ def _table(reading: Reading) -> Table:
         _number(reading.p95),
         str(reading.finished),
         str(reading.failed),
-        _number(reading.eta) + " s",
+        _left(reading),
     )
     return table
+
+
+def _left(reading: Reading) -> str:
+    """Such as "12 s (10–15)"."""
+    text = f"{_number(reading.eta)} s"
+    if not reading.eta or reading.eta_low is None or reading.eta_high is None:
+        return text
+    return f"{text} ({_number(reading.eta_low)}–{_number(reading.eta_high)})"
 
 
 def _number(value: float | None) -> str:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol
 
-from dropline.meter import Entry, Kind
+from dropline.meter import Entry, Kind, ServiceFit, ServiceTime
 from dropline.station.limit import Limit
 from dropline.station.retry import Backoff
 from dropline.station.work import (
@@ -82,7 +82,11 @@ class Hooks(Protocol[ItemT, ResultT_contra]):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The station's state at one moment; see `Reading`."""
+    """The station's state at one moment; see `Reading`.
+
+    `squares_left` is the sum of the squares of the bytes left of each job, `largest_left` the most
+    that is left of a running one. `service` is how long jobs of a size take.
+    """
 
     paused: bool
     wanted: int
@@ -94,6 +98,9 @@ class Counts:
     cancelled: int
     bytes_done: int
     bytes_left: int
+    squares_left: int
+    largest_left: int
+    service: ServiceTime | None
 
 
 class Station(Generic[ItemT, ResultT]):
@@ -143,6 +150,8 @@ class Station(Generic[ItemT, ResultT]):
         self._cancelled = 0
         self._bytes_done = 0
         self._bytes_left = 0
+        self._squares_left = 0
+        self._service = ServiceFit()
         self._since_empty = [0, 0, 0]
 
     # --- for the user -----------------------------------------------------------------------
@@ -220,6 +229,8 @@ class Station(Generic[ItemT, ResultT]):
     def counts(self) -> Counts:
         """The state now."""
         with self._lock:
+            sizes = [job.size for _, job, _ in self._serving.values()]
+            left = [job.size - self._progress.get(i, 0) for i, (_, job, _) in self._serving.items()]
             return Counts(
                 paused=self._paused,
                 wanted=self._wanted,
@@ -231,6 +242,9 @@ class Station(Generic[ItemT, ResultT]):
                 cancelled=self._cancelled,
                 bytes_done=self._bytes_done,
                 bytes_left=self._bytes_left - sum(self._progress.values()),
+                squares_left=self._squares_left - _squares(sizes) + _squares(left),
+                largest_left=max(left, default=0),
+                service=self._service.fit(),
             )
 
     def wait_drained(self, timeout: float | None = None) -> bool:
@@ -291,6 +305,7 @@ class Station(Generic[ItemT, ResultT]):
                 job.arrived = now
                 self._queue[job.id] = job
                 self._bytes_left += job.size
+            self._squares_left += _squares(job.size for job in jobs)
             self._changed.notify(min(len(jobs), self._idle))
 
     def _withdraw(self, job_id: int) -> Job[ItemT] | None:
@@ -304,6 +319,7 @@ class Station(Generic[ItemT, ResultT]):
         now = self._clock()
         self._observe([Entry(now, kind, job.id) for job in jobs])
         self._bytes_left -= sum(job.size for job in jobs)
+        self._squares_left -= _squares(job.size for job in jobs)
 
     def _tell_if_drained(self) -> None:
         with self._lock:
@@ -417,8 +433,10 @@ class Station(Generic[ItemT, ResultT]):
             _log.exception("attempt at job %s", job.id)
             self._end_failed(job, f"An error inside Dropline ({error!r}): please report it.")
         else:
-            self._hooks.finished(job, result, self._clock() - began)
+            seconds = self._clock() - began
+            self._hooks.finished(job, result, seconds)
             with self._lock:
+                self._service.add(job.size, seconds)
                 self._depart(job, Kind.FINISH)
                 self._finished += 1
                 self._since_empty[0] += 1
@@ -476,3 +494,7 @@ class Station(Generic[ItemT, ResultT]):
             self._depart(job, Kind.CANCEL)
             self._cancelled += 1
             self._since_empty[2] += 1
+
+
+def _squares(sizes: Iterable[int]) -> int:
+    return sum(size * size for size in sizes)
