@@ -28,6 +28,7 @@ from dropline.cli.signals import stop_on_signals
 from dropline.control import ControlServer
 from dropline.home import Home
 from dropline.receiver import Receiver
+from dropline.station.limit import BURST
 
 Until = Callable[..., None]
 Done = subprocess.CompletedProcess[str]
@@ -319,8 +320,8 @@ def test_send_keeps_to_a_limit(call: Call, receiver: Receiver, tmp_path: Path) -
     told = json.loads(done.stdout)
     assert [item["size"] for item in told["sent"]] == [100_000]
     station = told["station"]
-    # The bucket begins empty, so the file takes half a second, and no more than the rate is seen.
-    assert station["bytes_per_second"] <= 200_000 * 1.05
+    # The bucket begins empty, and what a busy machine missed may come in a burst.
+    assert station["bytes_per_second"] <= 200_000 * (1 + BURST / station["window"])
 
 
 def test_send_shows_the_figures_to_who_looks_on(receiver: Receiver, tmp_path: Path) -> None:
@@ -409,6 +410,7 @@ def test_status_of_a_running_sender(call: Call, rogue: Any, tmp_path: Path, unti
         assert now == {"wanted": 3, "running": 3, "busy": 3, "waiting": 3, "failed": 0}
         assert LOGS[0]["windows"][0]["expect"].keys() <= station.keys()
         assert (station["arrivals"], station["finished"]) == (6, 0)
+        assert (station["eta_low"], station["eta"], station["eta_high"]) == (None, None, None)
         table = call("status")
         assert (table.returncode, table.stderr) == (0, "")
         assert re.search(r"waiting\W+3\b", table.stdout)

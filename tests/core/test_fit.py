@@ -104,7 +104,7 @@ def test_the_errors_are_those_that_are_seen() -> None:
 def test_the_fit_follows_a_change() -> None:
     rng = random.Random(2)
     fit = ServiceFit()
-    for slower, count in ((1, 1000), (3, 5 * HORIZON)):
+    for slower, count in ((1, 1000), (3, 10 * HORIZON)):
         for _ in range(count):
             size = round(lognormal(rng, MEAN, 1.0))
             fit.add(size, slower * (A + B * size))
@@ -204,7 +204,7 @@ def simulate(
         (2, 1.0, 0.3, 300, 150),
         (4, 1.0, 0.3, 600, 200),
         (4, 2.0, 0.5, 600, 200),
-        (8, 1.0, 0.3, 1000, 200),
+        (8, 1.0, 0.3, 1000, 400),
     ],
 )
 def test_the_range_holds_the_truth_as_often_as_it_says(

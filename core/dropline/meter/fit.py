@@ -1,10 +1,11 @@
 """How long the work that is left takes, with a range: service time as a + b·size, fitted live.
 
 Each finished attempt is a point (size, seconds). The fit is weighted least squares of the relative
-error: a file twice as long is sent with about twice the scatter, so a point weighs 1/(a + b·size)²
-by the fit so far. Older points count exponentially less, so the line may change. An attempt costs
-constant time, and the memory is constant: centred sums, which lose no digits (T. Chan, G. Golub,
-R. LeVeque, "Algorithms for computing the sample variance", 1983).
+error: a file twice as long is sent with about twice the scatter, so a point weighs by the square of
+the mean service time over a + b·size, both by the fit so far. (Without that mean the past would
+outweigh the present for long after the line got slower.) Older points count exponentially less, so
+the line may change. An attempt costs constant time, and the memory is constant: centred sums lose
+no digits (T. Chan, G. Golub, R. LeVeque, "Algorithms for computing the sample variance", 1983).
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-#: Attempts after which an older one counts 1/e.
+#: An older attempt counts 1/e after so many others, and so many seconds of work: whichever is
+#: more, for a hundred small files are gone in less time than a line's pace wavers in.
 HORIZON = 100
+MEMORY = 30.0
 #: Attempts that a fit needs.
 ENOUGH = 10
 #: How often the range of `time_left` is meant to hold the truth, and the normal quantile for it.
@@ -170,7 +173,7 @@ class _Sums:
         self.x = self.y = self.xx = self.xy = self.yy = 0.0
 
     def add(self, x: float, y: float, weight: float) -> None:
-        keep = 1 - 1 / HORIZON
+        keep = 1 - min(1 / HORIZON, y / MEMORY)
         self.total = keep * self.total + 1
         self.squares = keep**2 * self.squares + 1
         old = keep * self.weight
@@ -192,6 +195,8 @@ class _Line(NamedTuple):
     covariance: float
     #: Of the relative error.
     variance: float
+    #: The weighted mean service time, at which a point weighs 1.
+    level: float
 
 
 def _solve(s: _Sums) -> _Line:
@@ -202,23 +207,21 @@ def _solve(s: _Sums) -> _Line:
         a = s.y - b * s.x
         unknowns = 2
         if a < 0:
-            a, b, unknowns = 0.0, _through_origin(s.xy, s.x * s.y, s), 1
+            b = (s.xy + s.weight * s.x * s.y) / (s.xx + s.weight * s.x**2)
+            a, unknowns = 0.0, 1
     off = s.y - a - b * s.x
     squares = s.yy - 2 * b * s.xy + b**2 * s.xx + s.weight * off**2
     n = s.total**2 / s.squares  # as many equal points would be worth the same
-    variance = max(squares, 0.0) / s.total * n / (n - unknowns)
-    unit = variance * s.squares / s.total  # the variance of a point of weight 1, forgetting and all
+    variance = max(squares, 0.0) / s.total * n / (n - unknowns) / s.y**2
+    # the variance of a point of weight 1, forgetting and all
+    unit = variance * s.y**2 * s.squares / s.total
     if not b:
-        return _Line(a, b, unit / s.weight, 0.0, 0.0, variance)
+        return _Line(a, b, unit / s.weight, 0.0, 0.0, variance, s.y)
     if not a:
-        return _Line(a, b, 0.0, unit / (s.xx + s.weight * s.x**2), 0.0, variance)
+        return _Line(a, b, 0.0, unit / (s.xx + s.weight * s.x**2), 0.0, variance, s.y)
     slope = unit / s.xx
-    return _Line(a, b, unit / s.weight + s.x**2 * slope, slope, -s.x * slope, variance)
-
-
-def _through_origin(xy: float, means: float, s: _Sums) -> float:
-    return (xy + s.weight * means) / (s.xx + s.weight * s.x**2)
+    return _Line(a, b, unit / s.weight + s.x**2 * slope, slope, -s.x * slope, variance, s.y)
 
 
 def _weight(size: int, seconds: float, line: _Line) -> float:
-    return float(max(line.a + line.b * size, seconds / _OUTLIER) ** -2)
+    return (line.level / max(line.a + line.b * size, seconds / _OUTLIER)) ** 2

@@ -433,10 +433,9 @@ class Station(Generic[ItemT, ResultT]):
             _log.exception("attempt at job %s", job.id)
             self._end_failed(job, f"An error inside Dropline ({error!r}): please report it.")
         else:
-            seconds = self._clock() - began
-            self._hooks.finished(job, result, seconds)
+            self._hooks.finished(job, result, self._clock() - began)
             with self._lock:
-                self._service.add(job.size, seconds)
+                self._service.add(job.size, self._clock() - self._serving[job.id][0])
                 self._depart(job, Kind.FINISH)
                 self._finished += 1
                 self._since_empty[0] += 1
