@@ -50,6 +50,8 @@ def station_status(reading: Reading) -> dict[str, Any]:
         "response_p99": reading.p99,
         "bytes_per_second": reading.bytes_rate,
         "eta": reading.eta,
+        "eta_low": reading.eta_low,
+        "eta_high": reading.eta_high,
         "window": reading.window,
     }
 

@@ -340,6 +340,13 @@ class Line:
             raise ValueError(f"{workers} workers: choose 0 to {MAX_WORKERS}")
         self._command(self.station.resize, workers)
 
+    def limit(self, bytes_per_second: float | None) -> None:
+        """Send no more than this, all workers together; None is no limit.
+
+        Takes effect at once. Raises ValueError for less than `MIN_RATE`.
+        """
+        self.station.limit.rate = bytes_per_second
+
     def pause(self) -> None:
         """Start no more uploads; running ones end."""
         self._command(self.station.pause)

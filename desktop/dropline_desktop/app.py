@@ -66,6 +66,7 @@ class Application(QObject):
         """Show the window, and start to receive and to send."""
         self.window.show()
         self.engine.do(lambda line: line.measure_over(self.settings.figures_window))
+        self.engine.do(lambda line: line.limit(self.settings.limit))
         if paths:
             self.drop(paths)
         self.engine.start()
@@ -118,6 +119,7 @@ class Application(QObject):
         window.cancelAsked.connect(lambda jobs: engine.do(lambda line: line.cancel(jobs)))
         window.retryAsked.connect(lambda jobs: engine.do(lambda line: line.retry(jobs)))
         window.workersWanted.connect(self._resize)
+        window.limitWanted.connect(self._limit)
         window.windowChosen.connect(self._measure_over)
         window.recordWanted.connect(self._record)
         window.closed.connect(self.shutdown)
@@ -142,6 +144,10 @@ class Application(QObject):
 
     def _pause(self, paused: bool) -> None:
         self.engine.do(lambda line: line.pause() if paused else line.resume())
+
+    def _limit(self, bytes_per_second: float | None) -> None:
+        self.settings.limit = bytes_per_second
+        self.engine.do(lambda line: line.limit(bytes_per_second))
 
     def _record(self, on: bool) -> None:
         name = f"line-{datetime.now().astimezone():%Y%m%d-%H%M%S}.jsonl"

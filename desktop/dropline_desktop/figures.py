@@ -52,6 +52,8 @@ class Figures(QWidget):
         """Show the figures of a reading."""
         for quantity in SHOWN:
             label, text = self._values[quantity.key], quantity.text(quantity.value(reading))
+            if between := quantity.range(reading):
+                text = f"{text} ({between})"
             if label.text() != text:
                 label.setText(text)
 

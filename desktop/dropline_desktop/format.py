@@ -81,6 +81,15 @@ def duration(seconds: float | None) -> str:
     return _two_units(round(seconds / _HOUR), _DAY // _HOUR, _DAYS, _HOURS)
 
 
+def duration_range(low: float | None, high: float | None) -> str:
+    """Between two lengths of time, in one unit: "10–15 s"; "12 s" when both read the same."""
+    if low is None or high is None or not math.isfinite(high):
+        return UNDEFINED
+    _, unit, name = next(entry for entry in _TIME_UNITS if high >= entry[0])
+    first, last = _short(low / unit), _short(high / unit)
+    return _with(name, last if first == last else f"{first}–{last}")
+
+
 def percent(share: float | None) -> str:
     """A share of 1: "98 %", "0.50 %"."""
     return _with(_PERCENT, _short(math.nan if share is None else share * 100))

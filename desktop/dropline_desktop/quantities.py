@@ -31,6 +31,8 @@ class Quantity:
     value: Callable[[Reading], float | None]
     text: Callable[[float | None], str]
     english_article: object = ""
+    #: Between what the value lies, where that is told.
+    bounds: Callable[[Reading], tuple[float | None, float | None]] | None = None
 
     def name(self) -> str:
         """The plain name: "arrival rate"."""
@@ -39,6 +41,11 @@ class Quantity:
     def definition(self) -> str:
         """What it is, in a sentence or two."""
         return _translated(self.english_definition)
+
+    def range(self, reading: Reading) -> str:
+        """Between what the value lies, "10–15 s"; empty where that is not told, not known or 0."""
+        low, high = self.bounds(reading) if self.bounds is not None else (None, None)
+        return format.duration_range(low, high) if low is not None and high else ""
 
     def help(self) -> str:
         """The tooltip, as rich text: symbol, name, definition, the article's name."""
@@ -264,11 +271,15 @@ ETA = Quantity(
     QT_TRANSLATE_NOOP("Quantity", "time left"),
     QT_TRANSLATE_NOOP(
         "Quantity",
-        "How long it takes to send what is in the line now, at the pace of the window.",
+        "How long it takes to send what is in the line now: the work left, a for each file and b "
+        "for each byte, shared by the workers. a and b are fitted to the files just sent; the "
+        "range holds the truth about 9 times in 10, as long as the line goes on as it does. "
+        "Without a range: at the pace of the window, as too few files were sent yet.",
     ),
     lambda reading: reading.eta,
     format.duration,
     QT_TRANSLATE_NOOP("Quantity", "The article: the useful meaning of its L/μ."),
+    lambda reading: (reading.eta_low, reading.eta_high),
 )
 BYTES_RATE = Quantity(
     "bytes_rate",

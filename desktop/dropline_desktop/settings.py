@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import TypeVar
 
 from PySide6.QtCore import QByteArray, QSettings
+
+from dropline.station import MIN_RATE
 
 T = TypeVar("T", int, float, str)
 
@@ -30,6 +33,16 @@ class Settings:
     @workers.setter
     def workers(self, value: int) -> None:
         self._file.setValue("workers", value)
+
+    @property
+    def limit(self) -> float | None:
+        """The most bytes a second that may be sent; None for no limit."""
+        value = self._read("limit", 0.0)
+        return value if MIN_RATE <= value < math.inf else None
+
+    @limit.setter
+    def limit(self, value: float | None) -> None:
+        self._file.setValue("limit", value or 0.0)
 
     @property
     def figures_window(self) -> float:

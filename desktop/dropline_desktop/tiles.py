@@ -86,7 +86,7 @@ class Tile(QFrame):
 
     @property
     def caption(self) -> str:
-        """What stands under the value: the name, or a warning."""
+        """What stands under the value: the name, or the value's range, or a warning."""
         return self._name.text()
 
     def show_value(self, value: float | None) -> None:
@@ -97,8 +97,8 @@ class Tile(QFrame):
             self.setAccessibleDescription(text)
             self._value.fit()
 
-    def show_warning(self, text: str, *, alarm: bool = False) -> None:
-        """Show a word in place of the name, with `alarm` in the colour of failure; "" ends it."""
+    def show_note(self, text: str, *, alarm: bool = False) -> None:
+        """Show this in place of the name, with `alarm` in the colour of failure; "" ends it."""
         text = text or self._plain_name
         if (text, alarm) != (self._name.text(), self._alarm):
             self._alarm = alarm
@@ -168,11 +168,12 @@ class Tiles(QWidget):
         """Show the figures of a reading; a few times a second is as often as one can read."""
         for tile in self.tiles:
             tile.show_value(tile.quantity.value(reading))
+            tile.show_note(tile.quantity.range(reading))
         self._show_window(reading.window)
         stopped = reading.paused or reading.wanted == 0
         grows = q.unstable(reading)
         word = self.tr("paused") if stopped else self.tr("unstable") if grows else ""
-        self._by_key["utilisation"].show_warning(word, alarm=grows)
+        self._by_key["utilisation"].show_note(word, alarm=grows)
         self._state.setText(self._state_of(reading, grows=grows))
 
     def resizeEvent(self, event: QResizeEvent) -> None:

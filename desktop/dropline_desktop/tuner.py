@@ -1,4 +1,7 @@
-"""The worker control: one number c, by slider or by spin box, and what has become of it."""
+"""The worker control: one number c, by slider or by spin box, and what has become of it.
+
+Below it stands the limit on the bytes a second that the workers share.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from PySide6.QtWidgets import (
 from dropline.station import MAX_WORKERS, Reading
 from dropline_desktop import format
 from dropline_desktop.icons import icon
+from dropline_desktop.limit import LimitBox
 from dropline_desktop.theme import Size, Space, Theme
 
 #: The right end of the slider; more is for the spin box.
@@ -36,7 +40,14 @@ class Tuner(QWidget):
     workersWanted = Signal(int)
     pauseWanted = Signal(bool)
 
-    def __init__(self, theme: Theme, workers: int, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        workers: int,
+        limit: float | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        """`limit`: bytes a second; None for none."""
         super().__init__(parent)
         self._theme = theme
         self._asked = 0.0
@@ -44,6 +55,7 @@ class Tuner(QWidget):
         self.spin = QSpinBox()
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.pause = QPushButton()
+        self.limit = LimitBox(limit)
         self._lamps = Lamps(theme)
         self._state = QLabel()
         self._note = QLabel()
@@ -122,6 +134,11 @@ class Tuner(QWidget):
         head.addStretch()
         head.addWidget(self.pause)
         self._note.setWordWrap(True)
+        self._limit_title = QLabel(self.tr("&Limit"))
+        self._limit_title.setBuddy(self.limit)
+        foot = QHBoxLayout()
+        foot.addWidget(self._limit_title)
+        foot.addWidget(self.limit, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(Space.M)
@@ -130,6 +147,7 @@ class Tuner(QWidget):
         layout.addWidget(self._lamps)
         layout.addWidget(self._state)
         layout.addWidget(self._note)
+        layout.addLayout(foot)
 
     # --- what the user does -----------------------------------------------------------------
 
@@ -173,7 +191,8 @@ class Tuner(QWidget):
             self._note.setText(text)
 
     def _dress(self) -> None:
-        self._title.setFont(self._theme.font(Size.TITLE))
+        for title in (self._title, self._limit_title):
+            title.setFont(self._theme.font(Size.TITLE))
         self.spin.setFont(self._theme.font(Size.FIGURE))
         self._state.setFont(self._theme.font(Size.BODY))
         self._note.setFont(self._theme.font(Size.CAPTION))

@@ -63,6 +63,8 @@ class MainWindow(QMainWindow):
     retryAsked = Signal(object)
     workersWanted = Signal(int)
     pauseWanted = Signal(bool)
+    #: Bytes a second, or None for no limit.
+    limitWanted = Signal(object)
     recordWanted = Signal(bool)
     #: Seconds that the figures are to be taken over.
     windowChosen = Signal(float)
@@ -84,7 +86,7 @@ class MainWindow(QMainWindow):
         self.transfers = TransfersPanel(theme)
         self.tiles = Tiles(theme)
         self.charts = Charts(theme)
-        self.tuner = Tuner(theme, settings.workers)
+        self.tuner = Tuner(theme, settings.workers, settings.limit)
         self.figures = Figures(theme)
         self.log = EventLog(theme, self.transfers.model.rows.name_of)
         self.status = StatusBar(theme)
@@ -262,6 +264,8 @@ class MainWindow(QMainWindow):
         self.transfers.noticed.connect(self.show_notice)
         self.tuner.workersWanted.connect(self.workersWanted)
         self.tuner.pauseWanted.connect(self.pauseWanted)
+        self.tuner.limit.wanted.connect(self.limitWanted)
+        self.tuner.limit.refused.connect(self.show_notice)
         self.charts.windowChanged.connect(self.windowChosen)
         self.charts.exportFailed.connect(self.show_notice)
         self.charts.exported.connect(

@@ -28,6 +28,7 @@ from dropline.cli.signals import stop_on_signals
 from dropline.control import ControlServer
 from dropline.home import Home
 from dropline.receiver import Receiver
+from dropline.station.limit import BURST
 
 Until = Callable[..., None]
 Done = subprocess.CompletedProcess[str]
@@ -120,6 +121,8 @@ def test_help_shows_an_example(call: Call, command: str) -> None:
         (["send", "x", "--workers", "many"], "--workers"),
         (["send", "x", "--workers", "0"], "use 1 to 256"),
         (["send", "x", "--workers", "257"], "use 1 to 256"),
+        (["send", "x", "--limit", "fast"], "such as 800K, 5M"),
+        (["send", "x", "--limit", "1K"], "use 10K or more"),
         (["send", "x", "--to", "ftp://host"], "use http://host:port"),
         (["send", ""], "a PATH is empty"),
         (["send", "--watch"], "--watch"),
@@ -318,6 +321,17 @@ def test_send_takes_relative_paths_and_names_with_a_dash(
     assert set(stored.digests()) == {"-rf", "sub/file"}
 
 
+def test_send_keeps_to_a_limit(call: Call, receiver: Receiver, tmp_path: Path) -> None:
+    path = write(tmp_path / "file", bytes(100_000))
+    done = call("send", path, "--to", receiver.url, "--limit", "200 kB/s", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert [item["size"] for item in told["sent"]] == [100_000]
+    station = told["station"]
+    # The bucket begins empty, and what a busy machine missed may come in a burst.
+    assert station["bytes_per_second"] <= 200_000 * (1 + BURST / station["window"])
+
+
 def test_send_shows_the_figures_to_who_looks_on(receiver: Receiver, tmp_path: Path) -> None:
     path = tmp_path / "large"
     path.touch()
@@ -456,6 +470,7 @@ def test_status_of_a_running_sender(call: Call, rogue: Any, tmp_path: Path, unti
         assert now == {"wanted": 3, "running": 3, "busy": 3, "waiting": 3, "failed": 0}
         assert LOGS[0]["windows"][0]["expect"].keys() <= station.keys()
         assert (station["arrivals"], station["finished"]) == (6, 0)
+        assert (station["eta_low"], station["eta"], station["eta_high"]) == (None, None, None)
         table = call("status")
         assert (table.returncode, table.stderr) == (0, "")
         assert re.search(r"waiting\W+3\b", table.stdout)

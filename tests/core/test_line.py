@@ -45,7 +45,8 @@ from dropline.home import Home
 from dropline.line import Line
 from dropline.meter import measure, read_log
 from dropline.receiver import Receiver
-from dropline.station import MAX_WORKERS, Reading
+from dropline.station import MAX_WORKERS, MIN_RATE, Reading
+from dropline.station.limit import BURST
 from dropline.targets import ReceiverTarget
 
 MB = 1 << 20
@@ -700,6 +701,44 @@ def test_the_workers_can_be_changed_paused_and_resumed(
         StationPaused("send"),
         StationResumed("send"),
     ]
+
+
+def test_a_limit_holds_for_all_workers_and_changes_while_they_send(
+    receiver: Receiver, stored: Any, make_line: MakeLine, heard: Any, until: Until, tmp_path: Path
+) -> None:
+    (tmp_path / "tree").mkdir()
+    for size in (100, MB // 2, 2 * MB):
+        sparse(tmp_path / "tree" / str(size), size)
+    line = make_line(receiver.url)
+    line.limit(20_000)
+    began = time.monotonic()
+    line.drop([str(tmp_path / "tree")])
+    until(lambda: line.station.counts().bytes_done > 10_000)
+    done = line.station.counts().bytes_done
+    assert done <= 20_000 * (time.monotonic() - began + BURST)
+    line.limit(None)
+    until(lambda: len(heard.of(FileUploaded)) == 3)
+    assert stored.digests() == {
+        f"tree/{size}": digest(bytes(size)) for size in (100, MB // 2, 2 * MB)
+    }
+
+
+def test_an_upload_that_waits_for_the_limit_ends_at_once_when_it_is_told_to(
+    receiver: Receiver, make_line: MakeLine, heard: Any, until: Until, tmp_path: Path
+) -> None:
+    line = make_line(receiver.url)
+    line.limit(MIN_RATE)
+    line.drop([str(sparse(tmp_path / str(number), 10 * MB)) for number in range(4)])
+    until(lambda: line.station.counts().busy == 4 and line.station.counts().bytes_done)
+    line.cancel()
+    until(lambda: len(heard.of(FileCancelled)) == 4)
+    assert not heard.of(FileRetried, FileFailed)
+
+
+@pytest.mark.parametrize("rate", [0, -1, MIN_RATE - 1, float("nan")])
+def test_an_impossible_limit_is_refused_at_once(make_line: MakeLine, rate: float) -> None:
+    with pytest.raises(ValueError, match="use 10K or more"):
+        make_line("http://127.0.0.1:1").limit(rate)
 
 
 @pytest.mark.parametrize("workers", [-1, MAX_WORKERS + 1])

@@ -317,6 +317,44 @@ def test_the_log_can_be_watched_from_the_middle() -> None:
     assert meter.state(seen[-1].t).in_system == 0
 
 
+def test_the_time_left_has_a_range_once_enough_is_known() -> None:
+    floor, stories = Floor(), Stories()
+    meter = Meter(time.monotonic())
+    with station(floor, stories, workers=2) as line:
+        line.watch(meter.observe_all)
+        sampler = Sampler(line, meter, lambda _: None)
+        line.submit(items(9))
+        assert line.wait_drained(10)
+        floor.gate.clear()
+        line.submit([("large", 1000), ("larger", 2000), ("waits", 3000)])
+        until(lambda: line.counts().busy == 2)
+        reading = sampler.read(60)
+        assert (reading.eta_low, reading.eta_high) == (None, None)
+        counts = line.counts()
+        assert counts.service is None
+        assert (counts.bytes_left, counts.largest_left) == (6000, 2000)
+        assert counts.squares_left == 14_000_000
+        floor.gate.set()
+        assert line.wait_drained(10)
+        floor.gate.clear()
+        line.submit(items(8))
+        until(lambda: line.counts().busy == 2)
+        reading = sampler.read(60)
+        assert None not in (reading.eta_low, reading.eta, reading.eta_high)
+        assert 0 < reading.eta_low < reading.eta < reading.eta_high  # type: ignore[operator]
+        line.limit.rate = 10_000
+        assert sampler.read(60).eta_low >= 80 / 10_000  # type: ignore[operator]
+        line.pause()
+        reading = sampler.read(60)
+        assert (reading.eta_low, reading.eta, reading.eta_high) == (None, None, None)
+        line.resume()
+        floor.gate.set()
+        assert line.wait_drained(10)
+        assert line.counts().squares_left == line.counts().largest_left == 0
+        last = sampler.read(60)
+        assert (last.eta_low, last.eta, last.eta_high) == (0, 0, 0)
+
+
 def test_the_sampler_reads_the_instruments() -> None:
     floor, stories = Floor(), Stories()
     meter = Meter(time.monotonic())

@@ -124,6 +124,23 @@ def test_the_worker_count_changes_while_it_runs(app, wait, tmp_path):
     assert app.settings.workers == 2
 
 
+def test_the_limit_is_kept_to_at_once_and_remembered(app, wait, tmp_path):
+    big = tmp_path / "big.bin"
+    big.write_bytes(bytes(3_000_000))
+    limit = app.window.tuner.limit
+    limit.activated.emit(limit.findData(100e3))
+    assert app.settings.limit == 100e3
+    wait(lambda: app.engine._line is not None and app.engine._line.station.limit.rate == 100e3)
+    drop(app.window, big)
+    readings: list[Reading] = []
+    app.bus.subscribe(Reading, lambda message: readings.append(message.data))
+    wait(lambda: readings and readings[-1].bytes_rate)
+    assert sent(app) == 0
+    limit.activated.emit(0)
+    wait(lambda: sent(app) == 1)
+    assert app.settings.limit is None
+
+
 def test_pause_cancel_and_the_rest(app, wait, tmp_path):
     app.window.tuner.pause.click()
     readings: list[Reading] = []

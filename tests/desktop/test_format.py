@@ -48,6 +48,25 @@ def test_durations(seconds: float | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (None, 3.0, "–"),
+        (3.0, None, "–"),
+        (3.0, math.inf, "–"),
+        (0.0, 0.0, "0 ms"),
+        (0.2, 0.45, "200–450 ms"),
+        (0.9, 1.4, "0.90–1.4 s"),
+        (10.2, 14.8, "10–15 s"),
+        (11.8, 12.2, "12 s"),
+        (100, 145, "1.7–2.4 min"),
+        (3600, 9000, "1.0–2.5 h"),
+    ],
+)
+def test_ranges(low: float | None, high: float | None, text: str) -> None:
+    assert format.duration_range(low, high) == text
+
+
+@pytest.mark.parametrize(
     ("per_second", "text"),
     [
         (None, "–"),

@@ -10,7 +10,9 @@ from dropline_desktop.settings import Settings
 def test_values_come_back_with_their_types(tmp_path):
     settings = Settings(tmp_path)
     assert (settings.workers, settings.figures_window, settings.theme) == (4, 10.0, "system")
+    assert settings.limit is None
     settings.workers = 12
+    settings.limit = 5e6
     settings.figures_window = 60.0
     settings.theme = "dark"
     settings.last_folder = "/data/文件"
@@ -18,13 +20,19 @@ def test_values_come_back_with_their_types(tmp_path):
     settings.save()
     again = Settings(tmp_path)
     assert (again.workers, again.figures_window, again.theme) == (12, 60.0, "dark")
+    assert again.limit == 5e6
+    again.limit = None
+    assert Settings(tmp_path).limit is None
     assert again.last_folder == "/data/文件"
     assert again.layout("window") == QByteArray(b"\0\1")
 
 
 def test_a_damaged_file_reads_as_the_defaults(tmp_path):
-    (tmp_path / "settings.ini").write_text("[General]\nworkers=many\nfigures_window=@Invalid()\n")
+    (tmp_path / "settings.ini").write_text(
+        "[General]\nworkers=many\nfigures_window=@Invalid()\nlimit=-1\n"
+    )
     settings = Settings(tmp_path)
     assert settings.workers == 4
+    assert settings.limit is None
     assert settings.figures_window == 10.0
     assert settings.layout("window").isEmpty()

@@ -11,13 +11,15 @@ from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QApplication, QLabel, QToolButton, QToolTip
 from pytestqt.qtbot import QtBot
 
-from dropline.meter import Figures, LittlesLaw
+from dropline.meter import Figures as Measured
+from dropline.meter import LittlesLaw
 from dropline.station.reading import Reading
 from dropline_desktop import quantities as q
+from dropline_desktop.figures import Figures
 from dropline_desktop.theme import Mode, Theme
 from dropline_desktop.tiles import Tile, Tiles
 
-FIGURES = Figures(
+FIGURES = Measured(
     start=0.0,
     end=10.0,
     arrivals=30,
@@ -51,6 +53,8 @@ READING = Reading(
     oldest=3.0,
     bytes_rate=3_100_000.0,
     eta=125.0,
+    eta_low=110.0,
+    eta_high=145.0,
     window=10.0,
     figures=FIGURES,
     p50=1.5,
@@ -95,6 +99,23 @@ def test_every_figure_has_its_value_and_unit(tiles: Tiles) -> None:
         ("p95", "3.2 s"),
         ("eta", "2 min 5 s"),
     ]
+
+
+def test_the_time_left_stands_over_its_range(tiles: Tiles) -> None:
+    tiles.show_reading(READING)
+    assert tile(tiles, "eta").caption == "1.8–2.4 min"
+    tiles.show_reading(replace(READING, eta_low=None, eta_high=None))
+    assert tile(tiles, "eta").caption == "time left"
+    tiles.show_reading(replace(READING, eta=0.0, eta_low=0.0, eta_high=0.0))
+    assert (tile(tiles, "eta").value, tile(tiles, "eta").caption) == ("0 s", "time left")
+    assert "9 times in 10" in q.ETA.help()
+
+
+def test_the_list_of_figures_says_the_range_beside_the_time(theme: Theme, qtbot: QtBot) -> None:
+    figures = Figures(theme)
+    qtbot.addWidget(figures)
+    figures.show_reading(READING)
+    assert "2 min 5 s (1.8–2.4 min)" in {label.text() for label in figures.findChildren(QLabel)}
 
 
 def test_what_is_undefined_is_a_dash(tiles: Tiles) -> None:

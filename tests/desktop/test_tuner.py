@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import QApplication
 
 from dropline.meter import Meter
 from dropline.station import Reading, Sampler, Station
@@ -136,3 +138,58 @@ def test_words_say_what_happens(tuner, reading):
 def test_object_names_of_the_contract(tuner):
     names = [widget.objectName() for widget in (tuner.spin, tuner.slider, tuner.pause)]
     assert names == ["workers", "workersSlider", "pauseButton"]
+
+
+# --- the limit ----------------------------------------------------------------------------------
+
+
+def test_a_limit_is_chosen_from_the_list(tuner, qtbot):
+    assert (tuner.limit.limit, tuner.limit.currentText()) == (None, "off")
+    for index in (tuner.limit.findText("5.0 MB/s"), 0):
+        with qtbot.waitSignal(tuner.limit.wanted) as wanted:
+            tuner.limit.activated.emit(index)
+        assert wanted.args == [tuner.limit.itemData(index)]
+    assert tuner.limit.currentText() == "off"
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_Return, Qt.Key.Key_Tab])
+def test_a_limit_can_be_typed(tuner, qtbot, key):
+    asked: list[float | None] = []
+    tuner.limit.wanted.connect(asked.append)
+    for text, limit in (("1500k", 1.5e6), ("off", None), ("800 kB/s", 8e5), ("0", None)):
+        tuner.limit.setFocus()
+        tuner.limit.lineEdit().selectAll()
+        qtbot.keyClicks(tuner.limit, text)
+        qtbot.keyClick(tuner.limit, key)
+        assert tuner.limit.limit == limit
+    assert asked == [1.5e6, None, 8e5, None]
+
+
+def test_what_is_no_limit_is_refused_in_a_sentence(tuner, qtbot):
+    tuner.limit.lineEdit().selectAll()
+    qtbot.keyClicks(tuner.limit, "fast")
+    with (
+        qtbot.assertNotEmitted(tuner.limit.wanted),
+        qtbot.waitSignal(tuner.limit.refused) as refused,
+    ):
+        qtbot.keyClick(tuner.limit, Qt.Key.Key_Return)
+    assert "“fast” is no rate: write bytes a second, such as 800K" in refused.args[0]
+    assert tuner.limit.currentText() == "off"
+
+
+def test_a_limit_is_not_changed_by_scrolling_past(tuner, qtbot):
+    here = QPointF(5, 5)
+    event = QWheelEvent(
+        *(here, tuner.limit.mapToGlobal(here), QPoint(), QPoint(0, -120)),
+        *(Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier),
+        *(Qt.ScrollPhase.NoScrollPhase, False),
+    )
+    with qtbot.assertNotEmitted(tuner.limit.wanted):
+        QApplication.sendEvent(tuner.limit, event)
+    assert tuner.limit.currentText() == "off"
+
+
+def test_the_remembered_limit_is_shown(qtbot, qapp):
+    tuner = Tuner(Theme(qapp), 4, 1.5e6)
+    qtbot.addWidget(tuner)
+    assert tuner.limit.currentText() == "1.5 MB/s"

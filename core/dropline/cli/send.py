@@ -39,10 +39,10 @@ from dropline.events import (
 )
 from dropline.home import Home
 from dropline.line import Line
-from dropline.station import MAX_WORKERS, Reading
+from dropline.station import MAX_WORKERS, Reading, parse_rate
 
 EXAMPLE = """example:
-  dropline send ~/photos notes.txt --to http://127.0.0.1:8765 --workers 8
+  dropline send ~/photos notes.txt --to http://127.0.0.1:8765 --workers 8 --limit 5M
   dropline send --watch ~/outbox
   dropline send ~/photos --to webdav+https://cloud.example.org/dav --user ada"""
 
@@ -77,6 +77,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=4, metavar="N", help="workers (%(default)s)")
     parser.add_argument(
         "--again", action="store_true", help="send also what is unchanged since it was sent there"
+    )
+    parser.add_argument(
+        "--limit",
+        metavar="RATE",
+        help="send at most RATE bytes a second, such as 800K or 5M, all workers together",
     )
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
     destination.configure(parser)
@@ -187,6 +192,10 @@ def run(options: argparse.Namespace) -> int:
     for folder in options.watch:
         if not os.path.isdir(folder):
             raise CommandError(f"--watch {folder}: name a folder that is there", USAGE_ERROR)
+    try:
+        limit = None if options.limit is None else parse_rate(options.limit)
+    except ValueError as error:
+        raise CommandError(f"--limit: {error}", USAGE_ERROR) from error
     home = Home.default()
     running = Running.find(home)
     url = options.to or (running and running.run.get("receiver")) or DEFAULT_RECEIVER
@@ -214,6 +223,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             if running is None:  # else the window's run file stays as it is
                 control.start(receiver=None, target=target.url)
+            line.limit(limit)
             line.start()
             if options.paths:
                 line.drop([os.path.abspath(path) for path in options.paths], again=options.again)
@@ -275,9 +285,17 @@ def _table(reading: Reading) -> Table:
         _number(reading.p95),
         str(reading.finished),
         str(reading.failed),
-        _number(reading.eta) + " s",
+        _left(reading),
     )
     return table
+
+
+def _left(reading: Reading) -> str:
+    """Such as "12 s (10–15)"."""
+    text = f"{_number(reading.eta)} s"
+    if not reading.eta or reading.eta_low is None or reading.eta_high is None:
+        return text
+    return f"{text} ({_number(reading.eta_low)}–{_number(reading.eta_high)})"
 
 
 def _number(value: float | None) -> str:

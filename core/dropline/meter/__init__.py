@@ -1,5 +1,6 @@
 """Measuring a line: its log, the live meter, and the figures of any window of either."""
 
+from dropline.meter.fit import Range, ServiceFit, ServiceTime, time_left
 from dropline.meter.log import Entry, Kind, LogError, Recorder, read_log
 from dropline.meter.measure import measure
 from dropline.meter.meter import Meter
@@ -16,7 +17,10 @@ __all__ = [
     "LogError",
     "Meter",
     "Percentiles",
+    "Range",
     "Recorder",
+    "ServiceFit",
+    "ServiceTime",
     "State",
     "Totals",
     "Window",
@@ -24,4 +28,5 @@ __all__ = [
     "littles_law",
     "measure",
     "read_log",
+    "time_left",
 ]

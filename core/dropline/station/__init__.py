@@ -1,6 +1,7 @@
 """A station: a queue, workers, what they do, and the meter that watches it."""
 
 from dropline.station.breaker import Breaker
+from dropline.station.limit import MIN_RATE, Limit, parse_rate
 from dropline.station.queue import SMALL, Order
 from dropline.station.reading import Reading
 from dropline.station.retry import Backoff
@@ -21,6 +22,7 @@ from dropline.station.work import (
 __all__ = [
     "MAX_WINDOW",
     "MAX_WORKERS",
+    "MIN_RATE",
     "SMALL",
     "Aborted",
     "Attempt",
@@ -29,6 +31,7 @@ __all__ = [
     "BundleWorker",
     "Hooks",
     "Job",
+    "Limit",
     "Observer",
     "Order",
     "PermanentError",
@@ -39,4 +42,5 @@ __all__ = [
     "TransientError",
     "Unreached",
     "Worker",
+    "parse_rate",
 ]

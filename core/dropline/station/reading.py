@@ -16,9 +16,10 @@ class Reading(Event):
     `t` is in monotonic seconds. `waiting` includes jobs in back-off. `finished` and `cancelled`
     count since the start; `failed` is how many failed jobs wait for a decision now. `oldest` is
     the age in seconds of the oldest job present. `bytes_rate` is bytes a second over the window.
-    `eta` is seconds until all that is here is sent at the window's pace. `window` is the seconds
-    that the figures really cover. Percentiles are of the response time in seconds. None stands
-    for what is not known.
+    `eta` is the seconds in which all that is here is expected to be sent, with 90 % confidence
+    between `eta_low` and `eta_high`; these two are None until enough was sent to know. `window` is
+    the seconds that the figures really cover. Percentiles are of the response time in seconds. None
+    stands for what is not known.
     """
 
     type: ClassVar[str] = "dropline.station.measured"
@@ -36,6 +37,8 @@ class Reading(Event):
     oldest: float | None
     bytes_rate: float | None
     eta: float | None
+    eta_low: float | None
+    eta_high: float | None
     window: float
     figures: Figures
     p50: float | None

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from dropline.meter import Meter, Window
+from dropline.meter import Meter, Window, time_left
 from dropline.station.reading import Reading
 from dropline.station.station import Counts, Station
 
@@ -61,6 +61,7 @@ class Sampler:
             now = self._clock()
             window = self._meter.window(seconds, now)
             bytes_rate = self._bytes_rate(now, seconds, counts.bytes_done)
+        low, eta, high = _eta(counts, window, bytes_rate, self._station.limit.rate)
         return Reading(
             station=self._station.name,
             t=now,
@@ -75,7 +76,9 @@ class Sampler:
             cancelled=counts.cancelled,
             oldest=window.state.oldest_age,
             bytes_rate=bytes_rate,
-            eta=_eta(counts, window, bytes_rate),
+            eta=eta,
+            eta_low=low,
+            eta_high=high,
             window=window.figures.end - window.figures.start,
             figures=window.figures,
             p50=window.response.quantile(0.50),
@@ -99,13 +102,35 @@ class Sampler:
         return (total - before) / (now - since) if now > since else None
 
 
-def _eta(counts: Counts, window: Window, bytes_rate: float | None) -> float | None:
-    """Seconds until the line is empty: the slower of its items and its bytes decides."""
-    items = counts.waiting + counts.serving
+def _eta(
+    counts: Counts, window: Window, bytes_rate: float | None, limit: float | None
+) -> tuple[float | None, float | None, float | None]:
+    """Seconds until the line is empty: at least, as expected, at most; see `Reading`.
+
+    Bytes cannot go faster than the limit. A running job counts as half of one, besides its bytes.
+    """
+    if not counts.waiting + counts.serving:
+        return 0.0, 0.0, 0.0
+    if counts.paused or not counts.wanted:
+        return None, None, None
+    if counts.service is None:
+        return None, _by_pace(counts, window, bytes_rate), None
+    left = time_left(
+        counts.service,
+        counts.waiting + counts.serving / 2,
+        counts.bytes_left,
+        counts.squares_left,
+        counts.wanted,
+        largest=counts.largest_left,
+    )
+    least = counts.bytes_left / limit if limit else 0.0
+    return max(left.low, least), max(left.expected, least), max(left.high, least)
+
+
+def _by_pace(counts: Counts, window: Window, bytes_rate: float | None) -> float | None:
+    """By the window's pace alone: the slower of items and bytes decides."""
     throughput = window.figures.throughput
-    if not items:
-        return 0.0
-    if counts.paused or not throughput:
-        return counts.bytes_left / bytes_rate if bytes_rate and not counts.paused else None
+    if not throughput:
+        return counts.bytes_left / bytes_rate if bytes_rate else None
     by_bytes = counts.bytes_left / bytes_rate if bytes_rate else 0.0
-    return max(items / throughput, by_bytes)
+    return max((counts.waiting + counts.serving) / throughput, by_bytes)

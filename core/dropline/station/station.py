@@ -22,8 +22,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol
 
-from dropline.meter import Entry, Kind
+from dropline.meter import Entry, Kind, ServiceFit, ServiceTime
 from dropline.station.breaker import Breaker
+from dropline.station.limit import Limit
 from dropline.station.queue import SMALL, Order, Queue
 from dropline.station.retry import Backoff
 from dropline.station.shelf import Shelf
@@ -109,7 +110,11 @@ class Hooks(Protocol[ItemT, ResultT_contra]):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The station's state at one moment; see `Reading`. `serving` jobs are in service."""
+    """The station's state at one moment; see `Reading`. `serving` jobs are in service.
+
+    `squares_left` is the sum of the squares of the bytes left of each job, `largest_left` the most
+    that is left of a running one. `service` is how long jobs of a size take.
+    """
 
     paused: bool
     wanted: int
@@ -122,6 +127,9 @@ class Counts:
     cancelled: int
     bytes_done: int
     bytes_left: int
+    squares_left: int
+    largest_left: int
+    service: ServiceTime | None
     target_down: bool
 
 
@@ -159,6 +167,8 @@ class Station(Generic[ItemT, ResultT]):
         first come, first served; those that it does not give back are no more.
         """
         self.name = name
+        #: On the bytes a second of all workers together; its rate may be set at any time.
+        self.limit = Limit()
         self._make_worker = make_worker
         self._hooks = hooks
         self._backoff = backoff or Backoff()
@@ -195,6 +205,8 @@ class Station(Generic[ItemT, ResultT]):
         self._cancelled = 0
         self._bytes_done = 0
         self._bytes_left = 0
+        self._squares_left = 0
+        self._service = ServiceFit()
         self._since_empty = [0, 0, 0]
 
     # --- for the user -----------------------------------------------------------------------
@@ -349,6 +361,9 @@ class Station(Generic[ItemT, ResultT]):
     def counts(self) -> Counts:
         """The state now."""
         with self._lock:
+            serving = [service.job for service in self._serving.values()]
+            sizes = [job.size for job in serving]
+            left = [job.size - self._progress.get(job.id, 0) for job in serving]
             return Counts(
                 paused=self._paused,
                 wanted=self._wanted,
@@ -361,6 +376,9 @@ class Station(Generic[ItemT, ResultT]):
                 cancelled=self._cancelled,
                 bytes_done=self._bytes_done,
                 bytes_left=self._bytes_left - sum(self._progress.values()),
+                squares_left=self._squares_left - _squares(sizes) + _squares(left),
+                largest_left=max(left, default=0),
+                service=self._service.fit(),
                 target_down=self._breaker.is_open,
             )
 
@@ -438,6 +456,7 @@ class Station(Generic[ItemT, ResultT]):
                 job.arrived = now
                 if number < kept or job.priority:
                     self._queue.add(job)
+            self._squares_left += _squares(job.size for job in jobs)
             self._changed.notify(min(len(jobs), self._idle))
 
     # --- the shelf --------------------------------------------------------------------------
@@ -486,6 +505,7 @@ class Station(Generic[ItemT, ResultT]):
         now = self._clock()
         self._observe([Entry(now, kind, job.id) for job in jobs])
         self._bytes_left -= sum(job.size for job in jobs)
+        self._squares_left -= _squares(job.size for job in jobs)
 
     def _tell_if_drained(self) -> None:
         with self._lock:
@@ -605,7 +625,7 @@ class Station(Generic[ItemT, ResultT]):
 
     def _begin(self, job: Job[ItemT], now: float, number: int) -> _Service[ItemT]:
         job.attempts += 1
-        attempt = Attempt(self._reporter(job), lambda: self._hooks.checkpointed(job))
+        attempt = Attempt(self._reporter(job), lambda: self._hooks.checkpointed(job), self.limit)
         self._large += job.size > SMALL
         service = self._serving[job.id] = _Service(now, job, attempt, number)
         return service
@@ -664,6 +684,8 @@ class Station(Generic[ItemT, ResultT]):
             seconds = (self._clock() - taken[0].began) / len(taken)
             self._hooks.finished(finished, seconds)
             with self._lock:
+                for job, _ in finished:
+                    self._service.add(job.size, seconds)
                 self._depart([job for job, _ in finished], Kind.FINISH)
                 self._finished += len(finished)
                 self._since_empty[0] += len(finished)
@@ -810,3 +832,7 @@ def _says_nothing(outcome: object) -> bool:
     if isinstance(outcome, TransientError | PermanentError):
         return outcome.at_source
     return isinstance(outcome, Aborted | Unreached)
+
+
+def _squares(sizes: Iterable[int]) -> int:
+    return sum(size * size for size in sizes)

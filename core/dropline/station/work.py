@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
+from dropline.station.limit import Limit
+
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 ItemT_contra = TypeVar("ItemT_contra", contravariant=True)
@@ -85,10 +87,14 @@ class Attempt:
     """One try at a job: a way to stop it, and where it reports its progress."""
 
     def __init__(
-        self, report: Callable[[int], None], checkpoint: Callable[[], None] = lambda: None
+        self,
+        report: Callable[[int], None],
+        checkpoint: Callable[[], None] = lambda: None,
+        limit: Limit | None = None,
     ) -> None:
         self._report = report
         self._checkpoint = checkpoint
+        self._limit = limit
         self._lock = threading.Lock()
         self._aborted = False
         self._stop: Callable[[], None] | None = None
@@ -118,6 +124,23 @@ class Attempt:
             stop = self._stop
         if stop is not None:
             stop()
+        if self._limit is not None:
+            self._limit.wake()
+
+    def allow(self, most: int) -> int:
+        """Wait until the station's limit lets bytes go, and return how many: 1 to `most`.
+
+        Raises `Aborted` as soon as the attempt is told to stop.
+        """
+        if self._limit is not None:
+            most = self._limit.take(most, lambda: self._aborted)
+        self.check()
+        return most
+
+    def allow_all(self, size: int) -> None:
+        """Wait until the station's limit has let so many bytes go. Raises `Aborted` as `allow`."""
+        while size > 0:
+            size -= self.allow(size)
 
     def progressed(self, size: int) -> None:
         """Report `size` more bytes of the job done."""

@@ -53,8 +53,7 @@ class Body:
     def _read_on(self, head: bytes) -> Iterator[bytes]:
         piece = head  # leaves together with the first bytes of the file
         while self._left:
-            self._attempt.check()
-            data = self._content.read(min(BLOCK, self._left))
+            data = self._content.read(self._attempt.allow(min(BLOCK, self._left)))
             self._left -= len(data)
             self._attempt.progressed(len(data))
             piece += data

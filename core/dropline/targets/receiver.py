@@ -430,6 +430,11 @@ def _blocks(parts: Sequence[_Part]) -> Iterator[bytes]:
     pieces: list[bytes] = []
     size = 0
     for part in parts:
+        try:
+            part.attempt.allow_all(len(part.data))
+        except Aborted:  # one of several: it is small, and goes on with the others
+            if all(other.attempt.aborted for other in parts):
+                raise
         pieces += (part.head, part.data)
         size += len(part.head) + len(part.data)
         part.attempt.progressed(len(part.data))
