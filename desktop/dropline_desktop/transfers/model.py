@@ -167,7 +167,7 @@ class TransfersModel(QAbstractTableModel):
             case Column.STATE:
                 return self._state(row)
             case Column.NAME:
-                return printable(rows.names[row])
+                return printable(rows.name(row))
             case Column.SIZE:
                 return format.size(rows.size(row)) if rows.size(row) >= 0 else ""
             case Column.ATTEMPT:
@@ -226,13 +226,13 @@ class TransfersModel(QAbstractTableModel):
             case State.DUPLICATE:
                 return self.tr("Verified: was there already")
         # The row names the file already; in a narrow column the rest of the sentence counts.
-        reason = self.rows.reasons.get(row, "").removeprefix(f"“{self.rows.paths[row]}” ")
+        reason = self.rows.reasons.get(row, "").removeprefix(f"“{self.rows.path(row)}” ")
         return printable(reason[:1].upper() + reason[1:])
 
     def _tip(self, row: int) -> str:
         reason = printable(self.rows.reasons.get(row, ""))
         outcome = reason or self._result(row)
-        lines = [printable(self.rows.paths[row]), self._state(row), outcome]
+        lines = [printable(self.rows.path(row)), self._state(row), outcome]
         return "\n".join(filter(None, lines))
 
     def share(self, row: int) -> float | None:

@@ -25,6 +25,7 @@ from dropline.events import (
     FileUploaded,
     Message,
 )
+from dropline_desktop.transfers.names import Names
 
 
 class State(IntEnum):
@@ -63,8 +64,7 @@ class Rows:
     """What is known of each file, built from the events about it. Rows are numbered from 0."""
 
     def __init__(self) -> None:
-        self.names: list[str] = []
-        self.paths: list[str] = []
+        self.names = Names()
         self.reasons: dict[int, str] = {}
         self.progress: dict[int, Progress] = {}
         self.due: dict[int, datetime] = {}
@@ -84,6 +84,14 @@ class Rows:
         """What has become of the file."""
         return State(self._states[row])
 
+    def name(self, row: int) -> str:
+        """The name under which the file is sent, with "/" between its parts."""
+        return self.names.name(row)
+
+    def path(self, row: int) -> str:
+        """Where the file lies."""
+        return self.names.path(row)
+
     def size(self, row: int) -> int:
         """The file's size in bytes; -1 for what was refused."""
         return self._sizes[row]
@@ -95,7 +103,7 @@ class Rows:
     def name_of(self, job: int) -> str:
         """The name of a job's file; "" when there is no such job."""
         row = self._row(job)
-        return "" if row is None else self.names[row]
+        return "" if row is None else self.name(row)
 
     def speed(self, row: int) -> float | None:
         """Bytes a second of the attempt that runs, or of the one that succeeded."""
@@ -169,8 +177,7 @@ class Rows:
         self, job: int, name: str, path: str, size: int, state: State, reason: str = ""
     ) -> int:
         row = len(self)
-        self.names.append(name)
-        self.paths.append(path)
+        self.names.append(name, path)
         self._states.append(state)
         self._attempts.append(0)
         self._sizes.append(size)

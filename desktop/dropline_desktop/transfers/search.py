@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dropline_desktop.transfers.names import SLASH
 from dropline_desktop.transfers.rows import Rows, State
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
@@ -43,7 +44,7 @@ class Search:
         while self._done < len(self._rows):
             end = min(self._done + SLICE, len(self._rows))
             self._grow(end)
-            self._found[self._done : end] = [self._matches(row) for row in range(self._done, end)]
+            self._found[self._done : end] = self._matching(self._done, end)
             self._done = end
             if time.monotonic() >= deadline:
                 break
@@ -64,11 +65,30 @@ class Search:
             mask[self._done :] = False
         return mask
 
-    def _matches(self, row: int) -> bool:
+    def _matching(self, first: int, last: int) -> Mask:
+        """Which rows from `first` to before `last` match."""
         rows = self._rows
-        return self._text in rows.names[row].casefold() or (
-            row in rows.reasons and self._text in rows.reasons[row].casefold()
-        )
+        before, after = self._text.rpartition(SLASH)[::2]
+        leaves = rows.names.leaves(first, last).casefold()
+        folders, which = rows.names.folders(first, last)
+        folders = [folder.casefold() for folder in folders]
+        matching: Mask = np.array([self._text in folder for folder in folders])[which]
+        if after in leaves:
+            each = leaves.split(SLASH)[:-1]
+            if SLASH in self._text:  # its last slash is the folder's, or it lies in the folder
+                ends = np.array([folder.endswith(before + SLASH) for folder in folders])[which]
+                matching |= ends & [leaf.startswith(after) for leaf in each]
+            else:
+                matching |= [after in leaf for leaf in each]
+        if rows.reasons:
+            matching |= [self._in_reason(row) for row in range(first, last)]
+        return matching
+
+    def _matches(self, row: int) -> bool:
+        return self._text in self._rows.name(row).casefold() or self._in_reason(row)
+
+    def _in_reason(self, row: int) -> bool:
+        return self._text in self._rows.reasons.get(row, "").casefold()
 
     def _grow(self, size: int) -> None:
         if size > len(self._found):

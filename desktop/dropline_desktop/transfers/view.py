@@ -124,13 +124,13 @@ class TransfersView(QTableView):
 
     def copy_paths(self) -> None:
         """Put the paths of the selected files on the clipboard, one a line."""
-        self._copy(self._model.rows.paths[row] for row in self._selected_rows())
+        self._copy(self._model.rows.path(row) for row in self._selected_rows())
 
     def copy_reasons(self) -> None:
         """Put the name and the reason of each selected file that has one on the clipboard."""
         rows = self._model.rows
         self._copy(
-            f"{rows.names[row]}: {rows.reasons[row]}"
+            f"{rows.name(row)}: {rows.reasons[row]}"
             for row in self._selected_rows()
             if row in rows.reasons
         )
@@ -146,7 +146,7 @@ class TransfersView(QTableView):
     def _show_file(self) -> None:
         row = next(self._selected_rows(), None)
         if row is not None:
-            reveal(self._model.rows.paths[row], self)
+            reveal(self._model.rows.path(row), self)
 
     def _show_menu(self, place: QPoint) -> None:
         if not self.selectionModel().hasSelection():
