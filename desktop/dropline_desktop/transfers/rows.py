@@ -27,6 +27,9 @@ from dropline.events import (
 )
 from dropline_desktop.transfers.names import Names
 
+#: Numbers of rows.
+Numbers = np.ndarray[Any, np.dtype[np.int32]]
+
 
 class State(IntEnum):
     """What has become of a file."""
@@ -112,14 +115,14 @@ class Rows:
         seconds = self._seconds[row]
         return self._sizes[row] / seconds if seconds > 0 else None
 
-    def states(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """The states of all rows, as a copy."""
-        return np.frombuffer(self._states, dtype=np.uint8).copy()
+    def states(self, rows: Numbers | slice) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """The states of some rows."""
+        return np.frombuffer(self._states, dtype=np.uint8)[rows]
 
-    def jobs(self, rows: np.ndarray[Any, Any], states: frozenset[State]) -> list[int]:
+    def jobs(self, rows: Numbers | slice, states: frozenset[State]) -> list[int]:
         """The ids of the jobs among `rows` that are in one of `states`."""
-        wanted = np.isin(np.frombuffer(self._states, dtype=np.uint8)[rows], list(states))
-        jobs: list[int] = np.frombuffer(self._jobs, dtype=np.int64)[rows[wanted]].tolist()
+        wanted = np.isin(self.states(rows), list(states))
+        jobs: list[int] = np.frombuffer(self._jobs, dtype=np.int64)[rows][wanted].tolist()
         return jobs
 
     def apply(self, message: Message) -> int | None:

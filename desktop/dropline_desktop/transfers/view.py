@@ -7,6 +7,7 @@ from itertools import islice
 
 from PySide6.QtCore import (
     QItemSelection,
+    QItemSelectionModel,
     QItemSelectionRange,
     QPoint,
     QRect,
@@ -98,6 +99,9 @@ class TransfersView(QTableView):
         horizontal = self.horizontalHeader()
         horizontal.setStretchLastSection(True)  # what went wrong gets what room there is
         horizontal.setHighlightSections(False)
+        # Before it paints, a header asks of each cell whether it is selected: of a million rows
+        # that takes most of a minute. One without a part in the selection asks nothing.
+        horizontal.setSelectionModel(QItemSelectionModel(self._model, horizontal))
         horizontal.setSectionsMovable(True)
         horizontal.setMinimumSectionSize(40)
         em = self.fontMetrics().horizontalAdvance("0")
