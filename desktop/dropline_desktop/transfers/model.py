@@ -274,11 +274,20 @@ class TransfersModel(QAbstractTableModel):
             self.dataChanged.emit(self.index(first, 0), self.index(last, len(Column) - 1))
 
     def _fit(self, shown: array[int]) -> None:
-        """Show what fits of the rows that were touched or found since the last time."""
-        looked, self._looked = self._looked, self._search.done
-        again = np.array(sorted(row for row in self._touched if row < looked), dtype=np.int32)
+        """Show what fits now of the rows that were touched or found since the last time."""
+        rows = np.array(sorted(row for row in self._touched if row < self._looked), dtype=np.int32)
         self._touched.clear()
-        rows = np.concatenate((again, np.arange(looked, self._looked, dtype=np.int32)))
+        if len(rows):
+            shown = self._shown = self._changes(shown, rows)
+        looked, self._looked = self._looked, self._search.done
+        found = np.flatnonzero(self._search.fits(slice(looked, self._looked))) + looked
+        if len(found):
+            self.beginInsertRows(_ROOT, len(shown), len(shown) + len(found) - 1)
+            shown.frombytes(found.astype(np.int32).tobytes())
+            self.endInsertRows()
+
+    def _changes(self, shown: array[int], rows: Numbers) -> array[int]:
+        """Let rows join and leave what is shown; the array that shows it."""
         fitting = self._search.fits(rows)
         before = np.frombuffer(shown, dtype=np.int32) if shown else rows[:0]
         places = np.searchsorted(before, rows)
@@ -290,13 +299,12 @@ class TransfersModel(QAbstractTableModel):
         to = places[fitting & ~listed]
         to += np.arange(len(to)) - np.searchsorted(gone, to)
         leaving, joining = _pieces(gone), _pieces(to)
-
         if len(leaving) + len(joining) > PIECES:
             kept = np.delete(np.array(shown, dtype=np.int32), gone)
             self.beginResetModel()
-            self._shown = _array(np.insert(kept, to - np.arange(len(to)), come))
+            shown = self._shown = _array(np.insert(kept, to - np.arange(len(to)), come))
             self.endResetModel()
-            return
+            return shown
         for first, last in reversed(leaving.tolist()):
             self.beginRemoveRows(_ROOT, first, last)
             del shown[first : last + 1]
@@ -305,6 +313,7 @@ class TransfersModel(QAbstractTableModel):
             self.beginInsertRows(_ROOT, first, last)
             shown[first:first], come = _array(come[: last + 1 - first]), come[last + 1 - first :]
             self.endInsertRows()
+        return shown
 
 
 def _array(rows: Numbers) -> array[int]:
