@@ -18,7 +18,7 @@ import logging
 import threading
 import uuid
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -149,14 +149,22 @@ class Router:
 
     def envelope(self, event: Event) -> Message:
         """Wrap an event: a new id, this bus's source, the time now."""
-        return Message(
-            id=f"{self._run}-{next(self._numbers)}",
-            type=event.type,
-            source=self._source,
-            subject=event.subject,
-            time=datetime.now(UTC),
-            data=event,
-        )
+        return self.envelopes((event,))[0]
+
+    def envelopes(self, events: Iterable[Event]) -> list[Message]:
+        """Wrap events that are posted together: a new id each, and one time for all."""
+        now = datetime.now(UTC)
+        return [
+            Message(
+                f"{self._run}-{next(self._numbers)}",
+                event.type,
+                self._source,
+                event.subject,
+                now,
+                event,
+            )
+            for event in events
+        ]
 
     def add(self, topic: Topic, handler: Handler, batches: bool) -> Subscription:
         """Register a handler; handlers are called in the order in which they were added."""
@@ -243,7 +251,7 @@ class MemoryBus:
 
     def post(self, *events: Event) -> None:
         """See `EventBus.post`; many events at once cost one wake-up."""
-        messages = [self._router.envelope(event) for event in events]
+        messages = self._router.envelopes(events)
         with self._wake:
             if self._closed or not messages:
                 return

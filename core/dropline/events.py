@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, NamedTuple, Self, get_args, get_origin, get_type_hints
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,12 @@ class Event:
     @property
     def subject(self) -> str:
         """The thing the event is about: its first field (a job, a drop, a station, a file id)."""
-        first = dataclasses.fields(self)[0].name
-        return str(getattr(self, first))
+        return str(getattr(self, _first_field(type(self))))  # type: ignore[arg-type]  # hashable
+
+
+@functools.cache
+def _first_field(kind: type) -> str:
+    return dataclasses.fields(kind)[0].name
 
 
 # --- intake -------------------------------------------------------------------------------------
@@ -399,8 +403,9 @@ def event_types() -> Mapping[str, type[Event]]:
     return {cls.type: cls for cls in Event.__subclasses__()}
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+# A NamedTuple, because every event makes one of these, and a frozen dataclass takes three times as
+# long to create (1.5 µs against 0.5).
+class Message(NamedTuple):
     """An event in its envelope; the attribute names are those of CloudEvents 1.0.
 
     `time` is an aware UTC datetime. `source` and `id` together are unique.

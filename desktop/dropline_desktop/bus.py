@@ -54,7 +54,7 @@ class QtBus(QObject):
 
     def post(self, *events: Event) -> None:
         """See `EventBus.post`."""
-        messages = [self._router.envelope(event) for event in events]
+        messages = self._router.envelopes(events)
         with self._lock:
             if self._closed or not messages:
                 return

@@ -10,6 +10,7 @@ tick, at most half a picosecond, is left of the original time.
 from typing import NamedTuple
 
 from dropline.meter.log import Entry, Kind
+from dropline.meter.present import Job, Present
 
 TICKS = 2**40
 """Ticks a second."""
@@ -89,11 +90,10 @@ class Tally:
         self.ignored = 0
         """Entries that can't follow from the state; they change nothing else."""
         self._workers = 0
-        # A dict keeps the order of arrival, so its first key is the oldest job.
-        self._arrived: dict[str | int | None, int] = {}
-        self._first_start: dict[str | int | None, int] = {}
+        self._present = Present()
+        self._first_start: dict[Job, int] = {}
         # The jobs in service, and how many of them each worker has that is known by number.
-        self._running: dict[str | int | None, int | None] = {}
+        self._running: dict[Job, int | None] = {}
         self._shares: dict[int, int] = {}
         self._unshared = 0
         # Σ arrival times of those present: G(t) = N·t − that, and independent of the areas,
@@ -105,26 +105,41 @@ class Tally:
 
     def apply(self, time: int, entry: Entry) -> Served | None:
         """Apply `entry` at `time` ticks; the finished job's times, when it finishes one."""
-        self._advance(time)
+        elapsed = time - self.time
+        if elapsed > 0:
+            busy, workers = self._unshared + len(self._shares), self._workers
+            self._in_system_area += self._present.count * elapsed
+            self._serving_area += len(self._running) * elapsed
+            self._busy_area += busy * elapsed
+            # Not max(): a call an entry would take as long as the rest of this.
+            self._capacity_area += (workers if workers > busy else busy) * elapsed
+            self.time = time
+        elif elapsed:
+            self.late += 1
         job = entry.job
         match entry.kind:
-            case Kind.ARRIVE if job is not None and job not in self._arrived:
-                self._arrived[job] = self.time
+            case Kind.ARRIVE if job is not None and job not in self._present:
+                self._present.add(job, self.time)
                 self._arrival_sum += self.time
                 self._arrivals += 1
-            case Kind.START if job in self._arrived and job not in self._running:
+            case Kind.START if job in self._present and job not in self._running:
                 self._begin(job, entry.worker)
                 self._first_start.setdefault(job, self.time)
             case Kind.FINISH if job in self._running:
                 self._finished += 1
-                return self._serve(job)
+                served_for = self.time - self._first_start[job]
+                response = self._leave(job)
+                wait = response - served_for
+                self._response_sum += response
+                self._wait_sum += wait
+                return Served(response, wait)
             case Kind.RETRY if job in self._running:
                 self._retried += 1
                 self._end(job)
             case Kind.FAIL if job in self._running:
                 self._failed += 1
                 self._leave(job)
-            case Kind.CANCEL if job in self._arrived:
+            case Kind.CANCEL if job in self._present:
                 self._cancelled += 1
                 self._leave(job)
             case Kind.WORKERS if entry.workers is not None and entry.workers >= 0:
@@ -141,7 +156,7 @@ class Tally:
         """
         time = max(time, self.time)
         elapsed = time - self.time
-        in_system, serving, busy = len(self._arrived), len(self._running), self._busy
+        in_system, serving, busy = self._present.count, len(self._running), self._busy
         return Totals(
             time=time,
             arrivals=self._arrivals,
@@ -162,12 +177,12 @@ class Tally:
     def state(self, time: int) -> State:
         """The state at `time`, or at the last entry when that is later."""
         time = max(time, self.time)
-        in_system, serving = len(self._arrived), len(self._running)
+        in_system, serving = self._present.count, len(self._running)
         mean_age = oldest_age = None
-        if in_system:
+        oldest = self._present.oldest()
+        if oldest is not None:
             mean_age = (in_system * time - self._arrival_sum) / (in_system * TICKS)
-            # Passing over those that left takes 1 ms at worst, at the end of a million files.
-            oldest_age = to_seconds(time - next(iter(self._arrived.values())))
+            oldest_age = to_seconds(time - oldest)
         return State(
             in_system, in_system - serving, self._busy, self._workers, mean_age, oldest_age
         )
@@ -176,14 +191,14 @@ class Tally:
     def _busy(self) -> int:
         return self._unshared + len(self._shares)
 
-    def _begin(self, job: str | int | None, worker: int | None) -> None:
+    def _begin(self, job: Job, worker: int | None) -> None:
         self._running[job] = worker
         if worker is None:
             self._unshared += 1
         else:
             self._shares[worker] = self._shares.get(worker, 0) + 1
 
-    def _end(self, job: str | int | None) -> None:
+    def _end(self, job: Job) -> None:
         worker = self._running.pop(job)
         if worker is None:
             self._unshared -= 1
@@ -192,34 +207,13 @@ class Tally:
         else:
             self._shares[worker] -= 1
 
-    def _advance(self, time: int) -> None:
-        elapsed = time - self.time
-        if elapsed < 0:
-            self.late += 1
-        elif elapsed:
-            busy = self._busy
-            self._in_system_area += len(self._arrived) * elapsed
-            self._serving_area += len(self._running) * elapsed
-            self._busy_area += busy * elapsed
-            self._capacity_area += max(self._workers, busy) * elapsed
-            self.time = time
-
-    def _serve(self, job: str | int | None) -> Served:
-        wait = self._first_start[job] - self._arrived[job]
-        response = self._leave(job)
-        self._response_sum += response
-        self._wait_sum += wait
-        return Served(response, wait)
-
-    def _leave(self, job: str | int | None) -> int:
-        arrived = self._arrived.pop(job)
+    def _leave(self, job: Job) -> int:
+        arrived = self._present.remove(job)
         self._first_start.pop(job, None)
         if job in self._running:
             self._end(job)
-        if not self._arrived:
-            # A dict that was large stays large: after a drop of a million files, start anew.
-            self._arrived = {}
-            self._first_start = {}
+        if not self._present.count:
+            self._first_start = {}  # a dict that was large would stay large
         self._arrival_sum -= arrived
         sojourn = self.time - arrived
         self._sojourn_sum += sojourn

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import time
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -27,11 +29,10 @@ from PySide6.QtCore import (
 from dropline.events import Message, Proof
 from dropline_desktop import format
 from dropline_desktop.text import printable
-from dropline_desktop.transfers.rows import Rows, State
-from dropline_desktop.transfers.search import Mask, Search
+from dropline_desktop.transfers.rows import Numbers, Rows, State
+from dropline_desktop.transfers.search import Search
 
 Index = QModelIndex | QPersistentModelIndex
-Numbers = np.ndarray[Any, np.dtype[np.intp]]
 
 #: Seconds from an event to its showing: quick enough to be read, and painted a tenth as often.
 REFRESH = 0.08
@@ -67,8 +68,9 @@ class TransfersModel(QAbstractTableModel):
         self.rows = Rows()
         self._search = Search(self.rows, frozenset(), "")
         self._length = 0
-        self._shown: Numbers | None = None  # None: every row
-        self._mask: Mask = np.zeros(0, dtype=np.bool_)
+        self._shown: array[int] | None = None  # ascending; None: every row
+        self._looked = 0  # rows before this one are shown if they fit, but for those touched since
+        self._touched: set[int] = set()
         self._changed = _NONE
         self._refresh = QTimer(self)
         self._refresh.setSingleShot(True)
@@ -85,6 +87,8 @@ class TransfersModel(QAbstractTableModel):
         changed = [row for row in touched if row < known]
         if changed:
             self._search.again(changed)
+            if self._shown is not None:
+                self._touched.update(changed)
             self._changed = min(self._changed[0], *changed), max(self._changed[1], *changed)
         if touched and not self._refresh.isActive():
             self._refresh.start(round(self._pause * 1000))
@@ -95,7 +99,7 @@ class TransfersModel(QAbstractTableModel):
         if self._shown is None:
             self._append(len(self.rows))
         else:
-            self._become(self._search.result())
+            self._fit(self._shown)
         self._announce(*self._changed)
         self._changed = _NONE
         self.counted.emit()
@@ -112,21 +116,24 @@ class TransfersModel(QAbstractTableModel):
             self._shown = None
             self._length = len(self.rows)
         else:
-            self._mask = self._search.result()
-            self._shown = np.flatnonzero(self._mask)
+            self._looked = self._search.done
+            fitting = self._search.fits(slice(self._looked))
+            self._shown = _array(np.flatnonzero(fitting).astype(np.int32))
         self.endResetModel()
+        self._touched.clear()
         self._changed = _NONE
         self._refresh.start(0)
 
     def row(self, shown: int) -> int:
         """The row that stands at a place in the list."""
-        return shown if self._shown is None else int(self._shown[shown])
+        return shown if self._shown is None else self._shown[shown]
 
     def jobs(self, first: int, last: int, states: frozenset[State]) -> list[int]:
         """The jobs at these places in the list (both included) that are in one of the states."""
-        shown = self._shown
-        places = np.arange(first, last + 1)
-        return self.rows.jobs(places if shown is None else shown[places], states)
+        rows: Numbers | slice = slice(first, last + 1)
+        if self._shown is not None:
+            rows = np.array(self._shown[first : last + 1], dtype=np.int32)
+        return self.rows.jobs(rows, states)
 
     # --- for the view -----------------------------------------------------------------------
 
@@ -167,7 +174,7 @@ class TransfersModel(QAbstractTableModel):
             case Column.STATE:
                 return self._state(row)
             case Column.NAME:
-                return printable(rows.names[row])
+                return printable(rows.name(row))
             case Column.SIZE:
                 return format.size(rows.size(row)) if rows.size(row) >= 0 else ""
             case Column.ATTEMPT:
@@ -226,7 +233,7 @@ class TransfersModel(QAbstractTableModel):
             case State.DUPLICATE:
                 return self.tr("Verified: was there already")
         # The row names the file already; in a narrow column the rest of the sentence counts.
-        reason = self.rows.reasons.get(row, "").removeprefix(f"“{self.rows.paths[row]}” ")
+        reason = self.rows.reasons.get(row, "").removeprefix(f"“{self.rows.path(row)}” ")
         return printable(reason[:1].upper() + reason[1:])
 
     def _confirmed(self, proof: Proof) -> str:
@@ -241,7 +248,7 @@ class TransfersModel(QAbstractTableModel):
     def _tip(self, row: int) -> str:
         reason = printable(self.rows.reasons.get(row, ""))
         outcome = reason or self._result(row)
-        lines = [printable(self.rows.paths[row]), self._state(row), outcome]
+        lines = [printable(self.rows.path(row)), self._state(row), outcome]
         return "\n".join(filter(None, lines))
 
     def share(self, row: int) -> float | None:
@@ -258,9 +265,11 @@ class TransfersModel(QAbstractTableModel):
             self.endInsertRows()
 
     def _go_on(self) -> None:
-        """Search on, and tell the view when that is due or the search is at its end."""
-        more = self._search.advance(BUDGET)
-        if not more or time.monotonic() >= self._due:
+        """Search on, or tell the view when that is due or the search is at its end."""
+        more = self._search.done < len(self.rows)
+        if more and time.monotonic() < self._due:
+            self._search.advance(BUDGET)
+        else:
             self.flush()
         if more:
             self._refresh.start(0)
@@ -268,35 +277,60 @@ class TransfersModel(QAbstractTableModel):
     def _announce(self, first: int, last: int) -> None:
         """Tell which rows changed, as one range of places in the list."""
         if self._shown is not None:
-            first = int(np.searchsorted(self._shown, first))
-            last = int(np.searchsorted(self._shown, last, side="right")) - 1
+            first = bisect_left(self._shown, first)
+            last = bisect_right(self._shown, last) - 1
         if first <= last:
             self.dataChanged.emit(self.index(first, 0), self.index(last, len(Column) - 1))
 
-    def _become(self, mask: Mask) -> None:
-        assert self._shown is not None
-        before = np.zeros(len(mask), dtype=np.bool_)
-        before[: len(self._mask)] = self._mask
-        gone = _pieces((np.cumsum(before) - 1)[before & ~mask])
-        come = _pieces((np.cumsum(mask) - 1)[mask & ~before])
-        shown = np.flatnonzero(mask)
-        if len(gone) + len(come) > PIECES:
+    def _fit(self, shown: array[int]) -> None:
+        """Show what fits now of the rows that were touched or found since the last time."""
+        rows = np.array(sorted(row for row in self._touched if row < self._looked), dtype=np.int32)
+        self._touched.clear()
+        if len(rows):
+            shown = self._shown = self._changes(shown, rows)
+        looked, self._looked = self._looked, self._search.done
+        found = np.flatnonzero(self._search.fits(slice(looked, self._looked))) + looked
+        if len(found):
+            self.beginInsertRows(_ROOT, len(shown), len(shown) + len(found) - 1)
+            shown.frombytes(found.astype(np.int32).tobytes())
+            self.endInsertRows()
+
+    def _changes(self, shown: array[int], rows: Numbers) -> array[int]:
+        """Let rows join and leave what is shown; the array that shows it."""
+        fitting = self._search.fits(rows)
+        before = np.frombuffer(shown, dtype=np.int32) if shown else rows[:0]
+        places = np.searchsorted(before, rows)
+        listed = places < len(before)
+        listed[listed] = before[places[listed]] == rows[listed]
+        del before  # which keeps the array from growing
+        gone = places[listed & ~fitting]
+        come = rows[fitting & ~listed]
+        to = places[fitting & ~listed]
+        to += np.arange(len(to)) - np.searchsorted(gone, to)
+        leaving, joining = _pieces(gone), _pieces(to)
+        if len(leaving) + len(joining) > PIECES:
+            kept = np.delete(np.array(shown, dtype=np.int32), gone)
             self.beginResetModel()
-            self._shown = shown
+            shown = self._shown = _array(np.insert(kept, to - np.arange(len(to)), come))
             self.endResetModel()
-        else:
-            for first, last in reversed(gone.tolist()):
-                self.beginRemoveRows(_ROOT, first, last)
-                self._shown = np.delete(self._shown, slice(first, last + 1))
-                self.endRemoveRows()
-            for first, last in come.tolist():
-                self.beginInsertRows(_ROOT, first, last)
-                self._shown = np.insert(self._shown, first, shown[first : last + 1])
-                self.endInsertRows()
-        self._mask = mask
+            return shown
+        for first, last in reversed(leaving.tolist()):
+            self.beginRemoveRows(_ROOT, first, last)
+            del shown[first : last + 1]
+            self.endRemoveRows()
+        for first, last in joining.tolist():
+            self.beginInsertRows(_ROOT, first, last)
+            shown[first:first], come = _array(come[: last + 1 - first]), come[last + 1 - first :]
+            self.endInsertRows()
+        return shown
 
 
-def _pieces(places: Numbers) -> Numbers:
+def _array(rows: Numbers) -> array[int]:
+    """Numbers of rows as an array, in which pieces are put and deleted where they are."""
+    return array("i", rows.tobytes())
+
+
+def _pieces(places: np.ndarray[Any, np.dtype[np.intp]]) -> np.ndarray[Any, np.dtype[np.intp]]:
     """Rising places as pieces without a gap: a pair a piece, first and last included."""
     cuts = np.flatnonzero(np.diff(places) > 1)
     firsts = places[np.concatenate(([0], cuts + 1))] if len(places) else places

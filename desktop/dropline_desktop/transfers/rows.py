@@ -26,6 +26,10 @@ from dropline.events import (
     Message,
     Proof,
 )
+from dropline_desktop.transfers.names import Names
+
+#: Numbers of rows.
+Numbers = np.ndarray[Any, np.dtype[np.int32]]
 
 
 class State(IntEnum):
@@ -66,8 +70,7 @@ class Rows:
     """What is known of each file, built from the events about it. Rows are numbered from 0."""
 
     def __init__(self) -> None:
-        self.names: list[str] = []
-        self.paths: list[str] = []
+        self.names = Names()
         self.reasons: dict[int, str] = {}
         self.progress: dict[int, Progress] = {}
         self.due: dict[int, datetime] = {}
@@ -88,6 +91,14 @@ class Rows:
         """What has become of the file."""
         return State(self._states[row])
 
+    def name(self, row: int) -> str:
+        """The name under which the file is sent, with "/" between its parts."""
+        return self.names.name(row)
+
+    def path(self, row: int) -> str:
+        """Where the file lies."""
+        return self.names.path(row)
+
     def size(self, row: int) -> int:
         """The file's size in bytes; -1 for what was refused."""
         return self._sizes[row]
@@ -103,7 +114,7 @@ class Rows:
     def name_of(self, job: int) -> str:
         """The name of a job's file; "" when there is no such job."""
         row = self._row(job)
-        return "" if row is None else self.names[row]
+        return "" if row is None else self.name(row)
 
     def speed(self, row: int) -> float | None:
         """Bytes a second of the attempt that runs, or of the one that succeeded."""
@@ -112,14 +123,14 @@ class Rows:
         seconds = self._seconds[row]
         return self._sizes[row] / seconds if seconds > 0 else None
 
-    def states(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """The states of all rows, as a copy."""
-        return np.frombuffer(self._states, dtype=np.uint8).copy()
+    def states(self, rows: Numbers | slice) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """The states of some rows."""
+        return np.frombuffer(self._states, dtype=np.uint8)[rows]
 
-    def jobs(self, rows: np.ndarray[Any, Any], states: frozenset[State]) -> list[int]:
+    def jobs(self, rows: Numbers | slice, states: frozenset[State]) -> list[int]:
         """The ids of the jobs among `rows` that are in one of `states`."""
-        wanted = np.isin(np.frombuffer(self._states, dtype=np.uint8)[rows], list(states))
-        jobs: list[int] = np.frombuffer(self._jobs, dtype=np.int64)[rows[wanted]].tolist()
+        wanted = np.isin(self.states(rows), list(states))
+        jobs: list[int] = np.frombuffer(self._jobs, dtype=np.int64)[rows][wanted].tolist()
         return jobs
 
     def apply(self, message: Message) -> int | None:
@@ -178,8 +189,7 @@ class Rows:
         self, job: int, name: str, path: str, size: int, state: State, reason: str = ""
     ) -> int:
         row = len(self)
-        self.names.append(name)
-        self.paths.append(path)
+        self.names.append(name, path)
         self._states.append(state)
         self._attempts.append(0)
         self._sizes.append(size)

@@ -7,6 +7,7 @@ from itertools import islice
 
 from PySide6.QtCore import (
     QItemSelection,
+    QItemSelectionModel,
     QItemSelectionRange,
     QPoint,
     QRect,
@@ -98,6 +99,9 @@ class TransfersView(QTableView):
         horizontal = self.horizontalHeader()
         horizontal.setStretchLastSection(True)  # what went wrong gets what room there is
         horizontal.setHighlightSections(False)
+        # Before it paints, a header asks of each cell whether it is selected: of a million rows
+        # that takes most of a minute. One without a part in the selection asks nothing.
+        horizontal.setSelectionModel(QItemSelectionModel(self._model, horizontal))
         horizontal.setSectionsMovable(True)
         horizontal.setMinimumSectionSize(40)
         em = self.fontMetrics().horizontalAdvance("0")
@@ -124,13 +128,13 @@ class TransfersView(QTableView):
 
     def copy_paths(self) -> None:
         """Put the paths of the selected files on the clipboard, one a line."""
-        self._copy(self._model.rows.paths[row] for row in self._selected_rows())
+        self._copy(self._model.rows.path(row) for row in self._selected_rows())
 
     def copy_reasons(self) -> None:
         """Put the name and the reason of each selected file that has one on the clipboard."""
         rows = self._model.rows
         self._copy(
-            f"{rows.names[row]}: {rows.reasons[row]}"
+            f"{rows.name(row)}: {rows.reasons[row]}"
             for row in self._selected_rows()
             if row in rows.reasons
         )
@@ -146,7 +150,7 @@ class TransfersView(QTableView):
     def _show_file(self) -> None:
         row = next(self._selected_rows(), None)
         if row is not None:
-            reveal(self._model.rows.paths[row], self)
+            reveal(self._model.rows.path(row), self)
 
     def _show_menu(self, place: QPoint) -> None:
         if not self.selectionModel().hasSelection():
