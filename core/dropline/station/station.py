@@ -489,7 +489,7 @@ class Station(Generic[ItemT, ResultT]):
                 self._idle += 1
                 self._changed.wait(None if wake == math.inf else wake)
                 self._idle -= 1
-            self._breaker.begin()
+            self._breaker.begin(number)
             now = self._clock()
             taken = [self._begin(job, now, number) for job in self._gather(worker)]
             self._observe([Entry(now, Kind.START, s.job.id, worker=number) for s in taken])
@@ -577,7 +577,7 @@ class Station(Generic[ItemT, ResultT]):
         self, taken: Sequence[_Service[ItemT]], outcomes: Sequence[ResultT | Exception]
     ) -> None:
         """Tell and log how the attempts ended."""
-        self._judge_target(outcomes)
+        self._judge_target(taken[0].worker, outcomes)
         finished = [
             (service.job, outcome)
             for service, outcome in zip(taken, outcomes, strict=True)
@@ -613,16 +613,16 @@ class Station(Generic[ItemT, ResultT]):
                 _log.error("attempt at job %s", job.id, exc_info=error)
                 self._end_failed(job, f"An error inside Dropline ({error!r}): please report it.")
 
-    def _judge_target(self, outcomes: Sequence[ResultT | Exception]) -> None:
-        """Let the breaker know what the outcomes say about the target."""
+    def _judge_target(self, worker: int, outcomes: Sequence[ResultT | Exception]) -> None:
+        """Let the breaker know what a worker's outcomes say about the target."""
         bad = next((o for o in outcomes if isinstance(o, TransientError) and o.target_down), None)
         with self._lock:
             was_open = self._breaker.is_open
             if bad is not None:
-                changed = self._breaker.failed(self._clock(), bad.retry_after)
+                changed = self._breaker.failed(worker, self._clock(), bad.retry_after)
             elif all(map(_says_nothing, outcomes)):
                 changed = False
-                self._breaker.withdraw()
+                self._breaker.withdraw(worker)
             else:
                 changed = self._breaker.succeeded()
             if was_open or changed:
