@@ -93,10 +93,6 @@ class Queue(Generic[ItemT]):
             self._held[job_id] = job
         return job is not None
 
-    def add_held(self, job: Job[ItemT]) -> None:
-        """Let a job join that is held from the start."""
-        self._held[job.id] = job
-
     def release(self, job_id: int) -> bool:
         """Let a held job take its turn again; whether it was held."""
         job = self._held.pop(job_id, None)

@@ -192,12 +192,15 @@ class Station(Generic[ItemT, ResultT]):
         self.admit(jobs)
         return [job.id for job in jobs]
 
-    def admit(self, jobs: Sequence[Job[ItemT]]) -> None:
-        """Let jobs with ids of their own join the queue; failed ones of these ids are no more."""
+    def admit(self, jobs: Sequence[Job[ItemT]], *, held: Collection[int] = ()) -> None:
+        """Let jobs with ids of their own join the queue; failed ones of these ids are no more.
+
+        Those that are `held` wait until they are released.
+        """
         with self._lock:
             for job in jobs:
                 self._failed.pop(job.id, None)
-        self._arrive(jobs)
+        self._arrive(jobs, held)
 
     def admit_failed(self, jobs: Iterable[Job[ItemT]]) -> None:
         """Keep jobs that failed in an earlier run, so that they can be tried again."""
@@ -259,6 +262,7 @@ class Station(Generic[ItemT, ResultT]):
     def release(self, jobs: Collection[int] | None = None) -> None:
         """Let held jobs, these or all, take their turn again."""
         with self._lock:
+            self._holding.difference_update(list(self._holding) if jobs is None else jobs)
             chosen = self._waiting_ids() if jobs is None else jobs
             freed = [self._queue.get(job_id) for job_id in chosen if self._queue.release(job_id)]
             self._changed.notify(min(len(freed), self._idle))
@@ -396,7 +400,7 @@ class Station(Generic[ItemT, ResultT]):
     def _is_empty(self) -> bool:
         return not (len(self._queue) or self._delayed or self._serving)
 
-    def _arrive(self, jobs: Sequence[Job[ItemT]]) -> None:
+    def _arrive(self, jobs: Sequence[Job[ItemT]], held: Collection[int] = ()) -> None:
         if not jobs:
             return
         self._hooks.arrived(jobs)  # told before a worker can start one
@@ -407,7 +411,11 @@ class Station(Generic[ItemT, ResultT]):
                 job.arrived = now
                 self._queue.add(job)
                 self._bytes_left += job.size
+            for job_id in held:
+                self._queue.hold(job_id)
             self._changed.notify(min(len(jobs), self._idle))
+        if held:
+            self._hooks.held([job for job in jobs if job.id in held], True)
 
     def _withdraw(self, job_id: int) -> Job[ItemT] | None:
         if job_id in self._delayed:
@@ -499,7 +507,7 @@ class Station(Generic[ItemT, ResultT]):
         """The next job, and what may go with it (lock held).
 
         A bundle takes no more than this worker's share of what waits, so that no other worker
-        stands idle for it; a job that failed before goes alone.
+        stands idle for it; a large job, and one that failed before, goes alone.
         """
         alone = self._breaker.is_open or not isinstance(worker, BundleWorker)
         room = _ALONE if alone else worker.room()  # type: ignore[attr-defined]
@@ -508,12 +516,13 @@ class Station(Generic[ItemT, ResultT]):
         size = 0
         while (job := self._next()) is not None:
             size += job.size
-            more = len(jobs) < min(room.items, share) and size <= room.size and not job.attempts
+            single = job.size > SMALL or job.attempts > 0
+            more = len(jobs) < min(room.items, share) and size <= room.size and not single
             if jobs and not more:
                 break
             self._queue.pop(large=self._takes_large())
             jobs.append(job)
-            if job.attempts:
+            if single:
                 break
         return jobs
 
@@ -676,12 +685,13 @@ class Station(Generic[ItemT, ResultT]):
     def _end_transient(self, job: Job[ItemT], error: TransientError) -> None:
         with self._lock:
             now = self._clock()
-            pause = self._breaker.wait(now) if error.target_down else 0.0
-            hopeless = error.target_down and self._is_hopeless(now)
+            is_down = error.target_down and self._breaker.is_open
+            pause = self._breaker.wait(now)
+            hopeless = is_down and self._is_hopeless(now)
         if hopeless:
             self._end_failed(job, self._hopeless(str(error)))
             return
-        if pause:  # the target's fault, not the job's: it is first in turn once that is up again
+        if is_down:  # the target's fault, not the job's: it is first in turn once that is up again
             delay: float | None = error.retry_after or 0.0
         else:
             job.strikes += 1
@@ -690,7 +700,7 @@ class Station(Generic[ItemT, ResultT]):
             self._end_failed(job, f"{error} Gave up after {job.strikes} attempts.")
             return
         self._hooks.retried(job, str(error), max(delay, 0.0 if pause == math.inf else pause))
-        self._wait_again(job, None if pause else now + delay)
+        self._wait_again(job, None if is_down else now + delay)
 
     def _put_back(self, job: Job[ItemT]) -> None:
         """The job's turn did not come: it is next again."""
@@ -714,16 +724,18 @@ class Station(Generic[ItemT, ResultT]):
             cancelled, held = job.id in self._cancelling, job.id in self._holding
             self._end(job)
             self._observe([Entry(self._clock(), Kind.RETRY, job.id)])
-            if due is None:
+            if cancelled or held or due is None:
                 self._queue.add(job, first=True)
             else:
                 self._delayed[job.id] = (due, job)
                 heapq.heappush(self._due, (due, job.id))
+            if cancelled or held:  # asked for while it ran: no other worker may begin it now
+                self._queue.hold(job.id)
             self._changed.notify()
-        if cancelled:  # asked for while the attempt was failing by itself
+        if cancelled:
             self.cancel([job.id])
         elif held:
-            self.hold([job.id])
+            self._hooks.held([job], True)
 
 
 def _says_nothing(outcome: object) -> bool:
