@@ -501,9 +501,8 @@ class Line:
     def _restore(self, records: Sequence[Record]) -> None:
         waiting = [record for record in records if record.state is State.WAITING]
         failed = [record for record in records if record.state is State.FAILED]
-        self.station.admit([_job(record) for record in waiting])
-        if held := [record.id for record in waiting if record.held]:
-            self.station.hold(held)
+        held = {record.id for record in waiting if record.held}
+        self.station.admit([_job(record) for record in waiting], held=held)
         self.station.admit_failed(map(_job, failed))
         for record in failed:
             self._bus.post(

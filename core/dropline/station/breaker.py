@@ -26,14 +26,14 @@ class Breaker:
         longest: float = LONGEST_PAUSE,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """`jitter` gives numbers in [0, 1)."""
-        self._first = first
+        """`first` and `longest` pause in seconds; `jitter` gives numbers in [0, 1)."""
+        self.first = first
         self._longest = longest
         self._jitter = jitter
         self._failures = 0
         self._pause = 0.0
         self._until = 0.0
-        self._probing = False
+        self._prober: int | None = None
         #: Since when the target fails; None while it answers.
         self.failing_since: float | None = None
 
@@ -46,15 +46,17 @@ class Breaker:
         """Seconds until an attempt may be made: 0 for now; infinity while a probe is under way."""
         if not self.is_open:
             return 0.0
-        return float("inf") if self._probing else max(0.0, self._until - now)
+        return float("inf") if self._prober is not None else max(0.0, self._until - now)
 
-    def begin(self) -> None:
-        """An attempt is made: while the breaker is open, it is the probe."""
-        self._probing = self.is_open
+    def begin(self, worker: int) -> None:
+        """A worker, which makes one attempt at a time, begins one: the probe, if this is open."""
+        if self.is_open:
+            self._prober = worker
 
-    def withdraw(self) -> None:
-        """The attempt ended without telling anything about the target."""
-        self._probing = False
+    def withdraw(self, worker: int) -> None:
+        """The worker's attempt ended without telling anything about the target."""
+        if worker == self._prober:
+            self._prober = None
 
     def probe_now(self) -> None:
         """Something changed (the network, say): do not wait for the end of the pause."""
@@ -64,22 +66,26 @@ class Breaker:
         """The target answered; whether it counted as down until now."""
         was_open, self._pause = self.is_open, 0.0
         self._failures = 0
-        self._probing = False
+        self._prober = None
+        self._until = 0.0
         self.failing_since = None
         return was_open
 
-    def failed(self, now: float, retry_after: float | None) -> bool:
-        """The target failed; whether it counts as down from now on (and did not before)."""
-        was_open, was_probe = self.is_open, self._probing
+    def failed(self, worker: int, now: float, retry_after: float | None) -> bool:
+        """The worker's attempt found the target down; whether it counts so from now on only."""
+        was_open, was_probe = self.is_open, worker == self._prober
         self._failures += 1
-        self._probing = False
+        self.withdraw(worker)
         if self.failing_since is None:
             self.failing_since = now
         if self._failures < THRESHOLD and retry_after is None and not was_open:
             return False
-        if was_open and not was_probe and retry_after is None:
+        if was_probe:
+            self._pause = min(self._longest, 2 * self._pause)
+        elif not was_open:
+            self._pause = self.first
+        elif retry_after is None:
             return False  # an attempt that began before it opened
-        self._pause = min(self._longest, 2 * self._pause if was_open else self._first)
         # Half of it for certain, so that probes do not crowd; half by chance, so that many senders
         # do not come back at once.
         wait = self._pause * (1 + self._jitter()) / 2

@@ -93,10 +93,6 @@ class Queue(Generic[ItemT]):
             self._held[job_id] = job
         return job is not None
 
-    def add_held(self, job: Job[ItemT]) -> None:
-        """Let a job join that is held from the start."""
-        self._held[job.id] = job
-
     def release(self, job_id: int) -> bool:
         """Let a held job take its turn again; whether it was held."""
         job = self._held.pop(job_id, None)
@@ -106,13 +102,16 @@ class Queue(Generic[ItemT]):
         return job is not None
 
     def prioritise(self, job_id: int, priority: int) -> bool:
-        """Give a job another priority; whether it is here."""
-        if job_id in self._held:
-            self._held[job_id].priority = priority
-        elif (job := self._jobs.get(job_id)) is not None:
+        """Give a job another priority, behind the others that have it; whether it is here."""
+        if job_id not in self:
+            return False
+        job = self.get(job_id)
+        if job.priority != priority:
             job.priority = priority
-            self.add(job)
-        return job_id in self
+            job.turn = next(self._behind)
+            if job_id in self._jobs:
+                heapq.heappush(self._lane(job), self._entry(job))
+        return True
 
     def has_small(self) -> bool:
         """Whether a job of the small jobs' lane could be served."""

@@ -188,6 +188,7 @@ class Station(Generic[ItemT, ResultT]):
         self._fetching = 0
         self._delayed: dict[int, tuple[float, Job[ItemT]]] = {}
         self._due: list[tuple[float, int]] = []
+        self._told_to_wait: set[int] = set()
         self._observers: tuple[Observer, ...] = ()
         self._serving: dict[int, _Service[ItemT]] = {}
         self._large = 0
@@ -217,12 +218,15 @@ class Station(Generic[ItemT, ResultT]):
         self.admit(jobs)
         return [job.id for job in jobs]
 
-    def admit(self, jobs: Sequence[Job[ItemT]]) -> None:
-        """Let jobs with ids of their own join the queue; failed ones of these ids are no more."""
+    def admit(self, jobs: Sequence[Job[ItemT]], *, held: Collection[int] = ()) -> None:
+        """Let jobs with ids of their own join the queue; failed ones of these ids are no more.
+
+        Those that are `held` wait until they are released.
+        """
         with self._lock:
             for job in jobs:
                 self._failed.pop(job.id, None)
-        self._arrive(jobs)
+        self._arrive(jobs, held)
 
     def admit_failed(self, jobs: Iterable[Job[ItemT]]) -> None:
         """Keep jobs that failed in an earlier run, so that they can be tried again."""
@@ -293,6 +297,7 @@ class Station(Generic[ItemT, ResultT]):
     def release(self, jobs: Collection[int] | None = None) -> None:
         """Let held jobs, these or all, take their turn again."""
         with self._lock:
+            self._holding.difference_update(list(self._holding) if jobs is None else jobs)
             chosen = self._waiting_ids() if jobs is None else jobs
             freed = [self._queue.get(job_id) for job_id in chosen if self._queue.release(job_id)]
             self._changed.notify(min(len(freed), self._idle))
@@ -327,7 +332,7 @@ class Station(Generic[ItemT, ResultT]):
         """If the target is down, try it at once instead of after the pause."""
         with self._lock:
             self._breaker.probe_now()
-            self._changed.notify_all()
+            self._end_waiting_for_target()
 
     def retry(self, jobs: Collection[int] | None = None) -> None:
         """Let these failed jobs, or all, join the queue again as new arrivals."""
@@ -335,6 +340,7 @@ class Station(Generic[ItemT, ResultT]):
             chosen = list(self._failed) if jobs is None else [i for i in jobs if i in self._failed]
             again = [self._failed.pop(i) for i in chosen]
             self._breaker.probe_now()
+            self._end_waiting_for_target()
         for job in again:
             job.attempts = job.strikes = 0
         if again:
@@ -439,7 +445,7 @@ class Station(Generic[ItemT, ResultT]):
     def _is_empty(self) -> bool:
         return not (self._waiting or self._serving)
 
-    def _arrive(self, jobs: Sequence[Job[ItemT]]) -> None:
+    def _arrive(self, jobs: Sequence[Job[ItemT]], held: Collection[int] = ()) -> None:
         if not jobs:
             return
         self._hooks.arrived(jobs)  # told before a worker can start one
@@ -448,16 +454,22 @@ class Station(Generic[ItemT, ResultT]):
             self._observe([Entry(now, Kind.ARRIVE, job.id) for job in jobs])
             kept = len(jobs)
             if self._fetch is not None and self._queue.order is Order.FIFO:
-                kept = max(0, self._in_memory - self._queue.ready)
-            shelved = [job.id for job in jobs[kept:] if not job.priority]
+                behind = len(self._shelf) + self._fetching  # whom nobody may overtake
+                kept = 0 if behind else max(0, self._in_memory - self._queue.ready)
+            in_turn = [job for job in jobs if job.priority or job.id in held]
+            shelved = [job.id for job in jobs[kept:] if not (job.priority or job.id in held)]
             self._shelf.add(shelved, now)
             self._bytes_left += sum(job.size for job in jobs)
-            for number, job in enumerate(jobs):
+            for job in dict.fromkeys([*jobs[:kept], *in_turn]):
+                self._queue.add(job)
+            for job_id in held:
+                self._queue.hold(job_id)
+            for job in jobs:
                 job.arrived = now
-                if number < kept or job.priority:
-                    self._queue.add(job)
             self._squares_left += _squares(job.size for job in jobs)
             self._changed.notify(min(len(jobs), self._idle))
+        if held:
+            self._hooks.held([job for job in jobs if job.id in held], True)
 
     # --- the shelf --------------------------------------------------------------------------
 
@@ -586,7 +598,7 @@ class Station(Generic[ItemT, ResultT]):
                 self._idle += 1
                 self._changed.wait(None if wake == math.inf else wake)
                 self._idle -= 1
-            self._breaker.begin()
+            self._breaker.begin(number)
             now = self._clock()
             taken = [self._begin(job, now, number) for job in self._gather(worker)]
             self._observe([Entry(now, Kind.START, s.job.id, worker=number) for s in taken])
@@ -596,7 +608,7 @@ class Station(Generic[ItemT, ResultT]):
         """The next job, and what may go with it (lock held).
 
         A bundle takes no more than this worker's share of what waits, so that no other worker
-        stands idle for it; a job that failed before goes alone.
+        stands idle for it; a large job, and one that failed before, goes alone.
         """
         alone = self._breaker.is_open or not isinstance(worker, BundleWorker)
         room = _ALONE if alone else worker.room()  # type: ignore[attr-defined]
@@ -605,12 +617,13 @@ class Station(Generic[ItemT, ResultT]):
         size = 0
         while (job := self._next()) is not None:
             size += job.size
-            more = len(jobs) < min(room.items, share) and size <= room.size and not job.attempts
+            single = job.size > SMALL or job.attempts > 0
+            more = len(jobs) < min(room.items, share) and size <= room.size and not single
             if jobs and not more:
                 break
             self._queue.pop(large=self._takes_large())
             jobs.append(job)
-            if job.attempts:
+            if single:
                 break
         return jobs
 
@@ -639,7 +652,7 @@ class Station(Generic[ItemT, ResultT]):
             if current and due > now:
                 return due - now
             heapq.heappop(self._due)
-            if current:
+            if current:  # behind the others, whom it may have kept from being tried
                 self._queue.add(self._delayed.pop(job_id)[1])
         return math.inf
 
@@ -674,7 +687,7 @@ class Station(Generic[ItemT, ResultT]):
         self, taken: Sequence[_Service[ItemT]], outcomes: Sequence[ResultT | Exception]
     ) -> None:
         """Tell and log how the attempts ended."""
-        self._judge_target(outcomes)
+        self._judge_target(taken[0].worker, outcomes)
         finished = [
             (service.job, outcome)
             for service, outcome in zip(taken, outcomes, strict=True)
@@ -712,24 +725,34 @@ class Station(Generic[ItemT, ResultT]):
                 _log.error("attempt at job %s", job.id, exc_info=error)
                 self._end_failed(job, f"An error inside Dropline ({error!r}): please report it.")
 
-    def _judge_target(self, outcomes: Sequence[ResultT | Exception]) -> None:
-        """Let the breaker know what the outcomes say about the target."""
+    def _judge_target(self, worker: int, outcomes: Sequence[ResultT | Exception]) -> None:
+        """Let the breaker know what a worker's outcomes say about the target."""
         bad = next((o for o in outcomes if isinstance(o, TransientError) and o.target_down), None)
         with self._lock:
             was_open = self._breaker.is_open
             if bad is not None:
-                changed = self._breaker.failed(self._clock(), bad.retry_after)
+                changed = self._breaker.failed(worker, self._clock(), bad.retry_after)
             elif all(map(_says_nothing, outcomes)):
                 changed = False
-                self._breaker.withdraw()
+                self._breaker.withdraw(worker)
             else:
                 changed = self._breaker.succeeded()
-            if was_open or changed:
+            if changed and bad is None:
+                self._end_waiting_for_target()
+            elif was_open or changed:
                 self._changed.notify_all()
         if changed:
             self._hooks.target_went(bad is not None, str(bad or ""))
         if bad is not None:
             self._lose_patience(str(bad))
+
+    def _end_waiting_for_target(self) -> None:
+        """Let those try that were told to wait because of the target (lock held)."""
+        for job_id in sorted(self._told_to_wait, reverse=True):  # they were the first in the line
+            if job_id in self._delayed:
+                self._queue.add(self._delayed.pop(job_id)[1], first=True)
+        self._told_to_wait.clear()
+        self._changed.notify_all()
 
     def _lose_patience(self, reason: str) -> None:
         """Let all that waits fail when the target has been down for too long."""
@@ -777,21 +800,28 @@ class Station(Generic[ItemT, ResultT]):
     def _end_transient(self, job: Job[ItemT], error: TransientError) -> None:
         with self._lock:
             now = self._clock()
-            pause = self._breaker.wait(now) if error.target_down else 0.0
-            hopeless = error.target_down and self._is_hopeless(now)
+            is_down = error.target_down and self._breaker.is_open
+            pause = self._breaker.wait(now)
+            hopeless = is_down and self._is_hopeless(now)
+            # A target that served others since this job last failed so is not what is wrong.
+            proven = 0 <= job.seen < self._finished
+            job.seen = self._finished
         if hopeless:
             self._end_failed(job, self._hopeless(str(error)))
             return
-        if pause:  # the target's fault, not the job's: it is first in turn once that is up again
-            delay: float | None = error.retry_after or 0.0
+        delay: float | None
+        if is_down and not proven:  # the target's fault: the next probe is another job's turn
+            self._told_to_wait.add(job.id)
+            pause = 0.0 if pause == math.inf else pause
+            delay = max(pause, error.retry_after or 0.0) + self._breaker.first
         else:
             job.strikes += 1
             delay = self._backoff.delay(job.strikes, error.retry_after)
         if delay is None:
             self._end_failed(job, f"{error} Gave up after {job.strikes} attempts.")
             return
-        self._hooks.retried(job, str(error), max(delay, 0.0 if pause == math.inf else pause))
-        self._wait_again(job, None if pause else now + delay)
+        self._hooks.retried(job, str(error), delay)
+        self._wait_again(job, now + delay)
 
     def _put_back(self, job: Job[ItemT]) -> None:
         """The job's turn did not come: it is next again."""
@@ -815,16 +845,18 @@ class Station(Generic[ItemT, ResultT]):
             cancelled, held = job.id in self._cancelling, job.id in self._holding
             self._end(job)
             self._observe([Entry(self._clock(), Kind.RETRY, job.id)])
-            if due is None:
+            if cancelled or held or due is None:
                 self._queue.add(job, first=True)
             else:
                 self._delayed[job.id] = (due, job)
                 heapq.heappush(self._due, (due, job.id))
+            if cancelled or held:  # asked for while it ran: no other worker may begin it now
+                self._queue.hold(job.id)
             self._changed.notify()
-        if cancelled:  # asked for while the attempt was failing by itself
+        if cancelled:
             self.cancel([job.id])
         elif held:
-            self.hold([job.id])
+            self._hooks.held([job], True)
 
 
 def _says_nothing(outcome: object) -> bool:

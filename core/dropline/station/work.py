@@ -70,7 +70,7 @@ class Job(Generic[ItemT]):
 
     `size` in bytes; `attempts` so far, of which `strikes` failed for reasons of the job's own;
     `arrived` in monotonic seconds; jobs of higher `priority` go first. `turn` is its place among
-    those, given by the queue.
+    those, given by the queue; `seen` is how many jobs were finished when it last failed, -1 before.
     """
 
     id: int
@@ -81,6 +81,7 @@ class Job(Generic[ItemT]):
     arrived: float = 0.0
     priority: int = 0
     turn: int = 0
+    seen: int = -1
 
 
 class Attempt:
