@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from PySide6.QtCore import QByteArray, QSettings
+
+from dropline.station import Order
 
 T = TypeVar("T", int, float, str)
 
@@ -30,6 +34,31 @@ class Settings:
     @workers.setter
     def workers(self, value: int) -> None:
         self._file.setValue("workers", value)
+
+    @property
+    def order(self) -> Order:
+        """The order in which waiting files are sent."""
+        name = self._read("order", Order.FIFO.value)
+        return Order(name) if name in set(Order) else Order.FIFO
+
+    @order.setter
+    def order(self, value: Order) -> None:
+        self._file.setValue("order", value.value)
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The folders that are watched."""
+        try:
+            folders = json.loads(self._read("watched", "[]"))
+        except ValueError:
+            return ()
+        is_list = isinstance(folders, list)
+        return tuple(folder for folder in folders if isinstance(folder, str)) if is_list else ()
+
+    @watched.setter
+    def watched(self, value: Sequence[str]) -> None:
+        # As JSON, which keeps a name that is no UTF-8, and a list of one for a list.
+        self._file.setValue("watched", json.dumps(list(value)))
 
     @property
     def figures_window(self) -> float:

@@ -117,7 +117,7 @@ class Counts:
     cancelled: int
     bytes_done: int
     bytes_left: int
-    target_down: bool
+    next_try: float | None
 
 
 @dataclass(slots=True, eq=False)
@@ -337,7 +337,7 @@ class Station(Generic[ItemT, ResultT]):
                 cancelled=self._cancelled,
                 bytes_done=self._bytes_done,
                 bytes_left=self._bytes_left - sum(self._progress.values()),
-                target_down=self._breaker.is_open,
+                next_try=self._breaker.next_try(self._clock()),
             )
 
     def wait_drained(self, timeout: float | None = None) -> bool:
