@@ -41,7 +41,7 @@ class Effect:
     def add_reading(self, reading: Reading) -> None:
         """Take in a reading."""
         self._sums.append(_Sum(reading.t, reading.finished, reading.responses))
-        while self._sums[0].t < reading.t - BEFORE:
+        while len(self._sums) > 1 and self._sums[1].t <= reading.t - BEFORE:
             self._sums.popleft()
 
     def changed(self, t: float) -> None:

@@ -111,7 +111,7 @@ class OrderChoice(QWidget):
         }[order]
 
     def _tell_means(self) -> None:
-        text = self.tr("Mean τ: {0} before, {1} since the change").format(
+        text = self.tr("Mean τ: {0} before, {1} since").format(
             format.duration(self._effect.before), format.duration(self._effect.since)
         )
         if text != self._means.text():

@@ -41,7 +41,7 @@ class WatchedFolders(QDialog):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("Watched folders"))
-        self.resize(620, 280)
+        self.resize(720, 300)
         self._folders: tuple[str, ...] = ()
         self._lost: dict[str, str] = {}
         self._notes: dict[str, str] = {}
@@ -86,7 +86,9 @@ class WatchedFolders(QDialog):
     def state_of(self, folder: str) -> str:
         """How a folder does, in words."""
         if folder in self._lost:
-            return self.tr("Not there: {}").format(printable(self._lost[folder]))
+            # The row names the folder already.
+            reason = self._lost[folder].removeprefix(f"“{folder}” ")
+            return printable(reason[:1].upper() + reason[1:])
         if folder not in self._notes:
             return self.tr("Looking at it…")
         waiting = self._restless.get(folder, 0)
@@ -107,8 +109,10 @@ class WatchedFolders(QDialog):
 
     def _lay_out(self, watch: QPushButton) -> None:
         self.list.setRootIsDecorated(False)
+        self.list.setAllColumnsShowFocus(True)
         self.list.setHeaderLabels([self.tr("Folder"), self.tr("State")])
         self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.list.setStyleSheet(f"QTreeView::item {{ padding: {Space.S}px; }}")
         self.list.header().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self.list.setAccessibleName(self.windowTitle())
         self.list.itemSelectionChanged.connect(self._show_stop)

@@ -236,7 +236,7 @@ class TransfersModel(QAbstractTableModel):
             case State.SKIPPED:
                 return self.tr("Unchanged: sent there before")
             case State.HELD:
-                return self.tr("Waits until you resume it")
+                return self.tr("Until you resume it")
             case State.WAITING if row in self.rows.first:
                 return self.tr("Goes before the others")
         # The row names the file already; in a narrow column the rest of the sentence counts.
