@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 from PySide6.QtCore import (
     QItemSelection,
@@ -220,11 +220,8 @@ class TransfersView(QTableView):
         return set().union(*pieces)
 
     def _selected_jobs(self, states: frozenset[State]) -> list[int]:
-        return [
-            job
-            for piece in self._ranges()
-            for job in self._model.jobs(piece.top(), piece.bottom(), states)
-        ]
+        pieces = (self._model.jobs(p.top(), p.bottom(), states) for p in self._ranges())
+        return list(chain.from_iterable(pieces))
 
     # --- how it looks -----------------------------------------------------------------------
 
