@@ -75,7 +75,7 @@ class OrderChoice(QWidget):
                 "<p><b>Mean response time τ</b> of the files finished in the {0} before the order "
                 "was changed last (or since the change before, where that is more recent), and of "
                 "those finished since. Each is shown from {1} files on. What else changed, such as "
-                "the number of workers, counts too.</p>"
+                "the workers or the length of the queue, counts too.</p>"
             ).format(format.duration(BEFORE), format.count(ENOUGH))
         )
         self._means.hide()
