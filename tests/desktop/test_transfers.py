@@ -146,6 +146,13 @@ def test_a_held_file_waits_until_it_is_released(model):
     assert column(model, Column.STATE) == ["Waiting", "Waiting", "Held"]
 
 
+def test_a_file_that_went_on_before_its_release_was_told_stays_where_it_is(model):
+    take(model, queued(1, 2), messages(FileHeld(1), FileStarted(1, 1, 0), FileReleased(1)))
+    assert column(model, Column.STATE) == ["Sending"]
+    take(model, messages(uploaded(1), FileHeld(1)))
+    assert column(model, Column.STATE) == ["Sent"]
+
+
 def test_what_goes_first_says_so_while_it_waits(model):
     take(model, queued(1, 3), messages(FilePrioritised(1, 1), FilePrioritised(9, 1)))
     assert column(model, Column.RESULT) == ["Goes before the others", ""]

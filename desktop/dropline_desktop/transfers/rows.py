@@ -164,9 +164,9 @@ class Rows:
             case FileCancelled():
                 return self._become(event.job, State.CANCELLED, message.time)
             case FileHeld():
-                return self._become(event.job, State.HELD, message.time)
+                return self._turn(event.job, ACTIVE, State.HELD)
             case FileReleased():
-                return self._become(event.job, State.WAITING, message.time)
+                return self._turn(event.job, frozenset({State.HELD}), State.WAITING)
             case FileSkipped():
                 return self._enter(event, State.SKIPPED)
             case FilePrioritised():
@@ -228,6 +228,13 @@ class Rows:
             self.progress[row] = Progress(now, now)
         if reason:
             self.reasons[row] = reason
+        return row
+
+    def _turn(self, job: int, before: frozenset[State], state: State) -> int | None:
+        """Enter a state from certain ones; from others the file has gone on meanwhile."""
+        row = self._row(job)
+        if row is not None and self.state(row) in before:
+            self._set(row, state)
         return row
 
     def _set(self, row: int, state: State) -> None:
