@@ -120,7 +120,10 @@ class FolderUnwatched(Event):
 
 @dataclass(frozen=True, slots=True)
 class FileQueued(Event):
-    """A file arrived in the queue (an arrival, counted in λ)."""
+    """A file arrived in the queue (an arrival, counted in λ).
+
+    Its priority is the usual one, unless FilePrioritised follows.
+    """
 
     type: ClassVar[str] = "dropline.file.queued"
     job: int
@@ -330,6 +333,25 @@ class RecordingEnded(Event):
     type: ClassVar[str] = "dropline.recording.ended"
     path: str
     problem: str = ""
+
+
+# --- the network --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkDown(Event):
+    """This computer has no network, says `teller`, a part of the system."""
+
+    type: ClassVar[str] = "dropline.network.down"
+    teller: str
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkUp(Event):
+    """This computer has a network again, says `teller`, a part of the system."""
+
+    type: ClassVar[str] = "dropline.network.up"
+    teller: str
 
 
 # --- the receiver -------------------------------------------------------------------------------

@@ -108,6 +108,7 @@ class Announcer:
         self._bus.post(
             *(FileQueued(job.id, job.item.path, job.item.name, job.size) for job in jobs)
         )
+        self._bus.post(*(FilePrioritised(job.id, job.priority) for job in jobs if job.priority))
 
     def rejoined(self, jobs: Sequence[Job[Upload]]) -> None:
         self._write(self._journal.waiting, [job.id for job in jobs])

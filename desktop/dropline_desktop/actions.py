@@ -97,6 +97,21 @@ def commands() -> tuple[Command, ...]:
             "Ctrl+V",
             "paste",
         ),
+        Command(
+            "watchFolder",
+            Menu.FILE,
+            translate("Command", "&Watch a folder…"),
+            translate("Command", "Send what is in a folder, and whatever comes"),
+            "Ctrl+Shift+W",
+            "watch",
+            apart=True,
+        ),
+        Command(
+            "watchedFolders",
+            Menu.FILE,
+            translate("Command", "Watche&d folders…"),
+            translate("Command", "See how the watched folders do, and stop watching"),
+        ),
         Command("quit", Menu.FILE, translate("Command", "&Quit"), key="Ctrl+Q", apart=True),
         Command(
             "retryFailed",

@@ -8,22 +8,28 @@ import sys
 import threading
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QLocale, QObject, Signal
 from PySide6.QtWidgets import QApplication
 
+from dropline.events import NetworkUp
 from dropline.home import Home
+from dropline.station import Order
 from dropline_desktop.bus import QtBus
 from dropline_desktop.engine import Engine
 from dropline_desktop.errors import ErrorReporter
 from dropline_desktop.icons import application_icon
 from dropline_desktop.interpreter import Interpreter
+from dropline_desktop.network import Network
 from dropline_desktop.settings import Settings
 from dropline_desktop.signals import StopSignals
 from dropline_desktop.theme import Mode, Theme
 from dropline_desktop.tray import Tray
 from dropline_desktop.window import MainWindow
+
+if TYPE_CHECKING:
+    from dropline.line import Line
 
 #: The embedded receiver's port.
 PORT = 8765
@@ -37,6 +43,11 @@ class Application(QObject):
     _engine_failed = Signal(str)
     _engine_closed = Signal()
     _show_asked = Signal()
+    #: A sentence for the user, from whatever thread.
+    _refused = Signal(str)
+    #: What the line watches, and which files in it wait to be at rest.
+    _watched = Signal(object)
+    _restless = Signal(object)
 
     def __init__(self, qt: QApplication, home: Home, *, port: int = PORT) -> None:
         """Make everything; nothing runs yet. The receiver takes the next free port after `port`."""
@@ -52,6 +63,7 @@ class Application(QObject):
         self.tray = Tray(self.window)
         self.signals = StopSignals(self)
         self.interpreter = Interpreter()
+        self.network = Network(self.bus.post, self)
         self.engine = Engine(
             home,
             self.bus,
@@ -67,9 +79,12 @@ class Application(QObject):
         self.window.show()
         self.engine.do(lambda line: line.measure_over(self.settings.figures_window))
         self.engine.do(lambda line: line.limit(self.settings.limit))
+        self.engine.do(lambda line: line.set_order(self.settings.order))
+        self._watch(self.settings.watched)
         if paths:
             self.drop(paths)
         self.engine.start()
+        self.network.listen()
 
     def drop(self, paths: Sequence[str]) -> None:
         """Take paths in. Safe from any thread; files in temporary folders are held on return."""
@@ -118,6 +133,19 @@ class Application(QObject):
         window.stopScanAsked.connect(lambda: engine.do(lambda line: line.cancel_scan()))
         window.cancelAsked.connect(lambda jobs: engine.do(lambda line: line.cancel(jobs)))
         window.retryAsked.connect(lambda jobs: engine.do(lambda line: line.retry(jobs)))
+        window.sendAgainAsked.connect(lambda jobs: engine.do(lambda line: line.send_again(jobs)))
+        window.holdAsked.connect(lambda jobs: engine.do(lambda line: line.hold(jobs)))
+        window.releaseAsked.connect(lambda jobs: engine.do(lambda line: line.release(jobs)))
+        window.priorityAsked.connect(
+            lambda jobs, priority: engine.do(lambda line: line.prioritise(jobs, priority))
+        )
+        window.probeAsked.connect(self._probe)
+        window.orderWanted.connect(self._set_order)
+        window.watchAsked.connect(lambda folder: self._watch([folder]))
+        window.unwatchAsked.connect(self._unwatch)
+        window.restlessAsked.connect(
+            lambda: engine.do(lambda line: self._restless.emit(line.restless))
+        )
         window.workersWanted.connect(self._resize)
         window.limitWanted.connect(self._limit)
         window.windowChosen.connect(self._measure_over)
@@ -128,6 +156,10 @@ class Application(QObject):
         tray.quitWanted.connect(self.shutdown)
         self.signals.received.connect(self.shutdown)
         self.errors.reported.connect(window.show_notice)
+        self.bus.subscribe(NetworkUp, lambda _message: self._probe())
+        self._refused.connect(window.show_notice)
+        self._watched.connect(self._remember_watched)
+        self._restless.connect(window.watched.show_restless)
         self._engine_failed.connect(window.show_notice)
         self._engine_closed.connect(self._finish)
         self._show_asked.connect(window.bring_to_front)
@@ -141,6 +173,35 @@ class Application(QObject):
     def _resize(self, workers: int) -> None:
         self.settings.workers = workers
         self.engine.do(lambda line: line.resize(workers))
+
+    def _set_order(self, order: Order) -> None:
+        self.settings.order = order
+        self.engine.do(lambda line: line.set_order(order))
+
+    def _probe(self) -> None:
+        self.engine.do(lambda line: line.probe_now())
+
+    def _watch(self, folders: Sequence[str]) -> None:
+        def watch(line: Line) -> None:  # in whatever thread
+            for folder in folders:
+                try:
+                    line.watch(folder)
+                except ValueError as error:
+                    self._refused.emit(str(error))
+            self._watched.emit(line.watched)
+
+        self.engine.do(watch)
+
+    def _unwatch(self, folder: str) -> None:
+        def unwatch(line: Line) -> None:
+            line.unwatch(folder)
+            self._watched.emit(line.watched)
+
+        self.engine.do(unwatch)
+
+    def _remember_watched(self, folders: tuple[str, ...]) -> None:
+        self.settings.watched = folders
+        self.window.watched.show_folders(folders)
 
     def _pause(self, paused: bool) -> None:
         self.engine.do(lambda line: line.pause() if paused else line.resume())

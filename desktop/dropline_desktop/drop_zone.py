@@ -6,6 +6,8 @@ once: whoever drags (the file manager) stands still until then.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QEvent, QObject, QRectF, Qt, Signal
 from PySide6.QtGui import QAction, QDropEvent, QGuiApplication, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
@@ -168,6 +170,8 @@ class Chooser(QObject):
     """The dialogs in which files or a folder are chosen; they don't stop the window."""
 
     chosen = Signal(object)
+    #: A folder to watch.
+    watchChosen = Signal(object)
 
     def __init__(self, window: QWidget, folder: str) -> None:
         super().__init__(window)
@@ -177,13 +181,23 @@ class Chooser(QObject):
 
     def files(self) -> None:
         """Let the user choose files."""
-        self._open(self.tr("Add files"), QFileDialog.FileMode.ExistingFiles)
+        self._open(self.tr("Add files"), QFileDialog.FileMode.ExistingFiles, self.chosen.emit)
 
     def directory(self) -> None:
         """Let the user choose a folder."""
-        self._open(self.tr("Add a folder"), QFileDialog.FileMode.Directory)
+        self._open(self.tr("Add a folder"), QFileDialog.FileMode.Directory, self.chosen.emit)
 
-    def _open(self, title: str, mode: QFileDialog.FileMode) -> None:
+    def watched(self) -> None:
+        """Let the user choose a folder to watch."""
+        self._open(
+            self.tr("Watch a folder"),
+            QFileDialog.FileMode.Directory,
+            lambda paths: self.watchChosen.emit(paths[0]),
+        )
+
+    def _open(
+        self, title: str, mode: QFileDialog.FileMode, tell: Callable[[list[str]], object]
+    ) -> None:
         dialog = QFileDialog(self._window, title, self.folder)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setFileMode(mode)
@@ -191,7 +205,7 @@ class Chooser(QObject):
 
         def take(paths: list[str]) -> None:
             self.folder = dialog.directory().absolutePath()
-            self.chosen.emit(paths)
+            tell(paths)
 
         dialog.filesSelected.connect(take)
         dialog.open()

@@ -86,6 +86,12 @@ class Notices(QWidget):
         self._layout.addWidget(notice)
         self.show()
 
+    def withdraw(self, text: str) -> None:
+        """Take a sentence away that no longer holds."""
+        for notice in self.notices:
+            if notice.text == text:
+                self._remove(notice)
+
     def _remove(self, notice: Notice) -> None:
         notice.setParent(None)
         notice.deleteLater()

@@ -11,10 +11,14 @@ from dropline.events import (
     Event,
     FileCancelled,
     FileFailed,
+    FileHeld,
+    FilePrioritised,
     FileQueued,
     FileRefused,
+    FileReleased,
     FileRetried,
     FilesDropped,
+    FileSkipped,
     FileStarted,
     FileStored,
     FileUploaded,
@@ -23,6 +27,10 @@ from dropline.events import (
     FolderUnwatched,
     FolderWatched,
     HandlerFailed,
+    JournalTroubled,
+    NetworkDown,
+    NetworkUp,
+    OrderChanged,
     Proof,
     ReceiverStarted,
     ReceiverStopped,
@@ -33,8 +41,11 @@ from dropline.events import (
     StationDrained,
     StationPaused,
     StationResumed,
+    TargetDown,
+    TargetUp,
     WorkersChanged,
 )
+from dropline.station import Order
 from dropline_desktop import format
 from dropline_desktop.text import printable
 
@@ -65,8 +76,32 @@ class Kind(Enum):
 
 
 _KINDS: tuple[tuple[Kind, tuple[type[Event], ...]], ...] = (
-    (Kind.TROUBLE, (FileFailed, FileRetried, FileRefused, FolderLost, HandlerFailed)),
-    (Kind.FILES, (FileQueued, FileStarted, FileUploaded, FileCancelled)),
+    (
+        Kind.TROUBLE,
+        (
+            FileFailed,
+            FileRetried,
+            FileRefused,
+            FolderLost,
+            TargetDown,
+            NetworkDown,
+            JournalTroubled,
+            HandlerFailed,
+        ),
+    ),
+    (
+        Kind.FILES,
+        (
+            FileQueued,
+            FileStarted,
+            FileUploaded,
+            FileSkipped,
+            FileHeld,
+            FileReleased,
+            FilePrioritised,
+            FileCancelled,
+        ),
+    ),
     (
         Kind.DROPS,
         (
@@ -78,8 +113,11 @@ _KINDS: tuple[tuple[Kind, tuple[type[Event], ...]], ...] = (
             FolderUnwatched,
         ),
     ),
-    (Kind.WORKERS, (WorkersChanged, StationPaused, StationResumed, StationDrained)),
-    (Kind.RECEIVER, (ReceiverStarted, ReceiverStopped, FileStored)),
+    (
+        Kind.WORKERS,
+        (WorkersChanged, OrderChanged, StationPaused, StationResumed, StationDrained),
+    ),
+    (Kind.RECEIVER, (ReceiverStarted, ReceiverStopped, FileStored, TargetUp, NetworkUp)),
 )
 
 
@@ -151,10 +189,32 @@ def _sentence(event: Event, name: str) -> str:
             )
         case FileFailed(reason=reason):
             return translate("Event", "Failed: {0}: {1}").format(name, reason)
+        case FileSkipped(name=name):
+            return translate("Event", "Unchanged, sent there before: {}").format(name)
+        case FileHeld():
+            return translate("Event", "Paused: {}").format(name)
+        case FileReleased():
+            return translate("Event", "Resumed: {}").format(name)
+        case FilePrioritised(priority=priority) if priority > 0:
+            return translate("Event", "Sent before the others: {}").format(name)
+        case FilePrioritised():
+            return translate("Event", "In its usual turn: {}").format(name)
         case FileCancelled():
             return translate("Event", "Cancelled: {}").format(name)
         case WorkersChanged(before=before, wanted=wanted):
             return translate("Event", "Workers: {0} → {1}").format(before, wanted)
+        case OrderChanged(order=order):
+            return translate("Event", "Order: {}").format(order_name(Order(order)))
+        case TargetDown(target=target, reason=reason):
+            return translate("Event", "Target {0} is down: {1}").format(target, reason)
+        case TargetUp(target=target):
+            return translate("Event", "Target {} answers again").format(target)
+        case NetworkDown():
+            return translate("Event", "This computer has no network")
+        case NetworkUp():
+            return translate("Event", "This computer has a network again")
+        case JournalTroubled(reason=reason):
+            return reason
         case StationPaused():
             return translate("Event", "Paused")
         case StationResumed():
@@ -180,6 +240,15 @@ def _sentence(event: Event, name: str) -> str:
         case HandlerFailed(handler=handler, error=error):
             return translate("Event", "Internal error in {0}: {1}").format(handler, error)
     return f"{event.type}: {event}"
+
+
+def order_name(order: Order) -> str:
+    """What an order of the queue is called."""
+    return {
+        Order.FIFO: translate("Order", "First come, first served"),
+        Order.SHORTEST: translate("Order", "Shortest first"),
+        Order.SMALL_LANE: translate("Order", "Small files' lane"),
+    }[order]
 
 
 def drained_sentence(finished: int, failed: int, cancelled: int) -> str:

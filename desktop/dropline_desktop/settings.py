@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from PySide6.QtCore import QByteArray, QSettings
 
-from dropline.station import MIN_RATE
+from dropline.station import MIN_RATE, Order
 
 T = TypeVar("T", int, float, str)
 
@@ -43,6 +45,31 @@ class Settings:
     @limit.setter
     def limit(self, value: float | None) -> None:
         self._file.setValue("limit", value or 0.0)
+
+    @property
+    def order(self) -> Order:
+        """The order in which waiting files are sent."""
+        name = self._read("order", Order.FIFO.value)
+        return Order(name) if name in set(Order) else Order.FIFO
+
+    @order.setter
+    def order(self, value: Order) -> None:
+        self._file.setValue("order", value.value)
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The folders that are watched."""
+        try:
+            folders = json.loads(self._read("watched", "[]"))
+        except ValueError:
+            return ()
+        is_list = isinstance(folders, list)
+        return tuple(folder for folder in folders if isinstance(folder, str)) if is_list else ()
+
+    @watched.setter
+    def watched(self, value: Sequence[str]) -> None:
+        # As JSON, which keeps a name that is no UTF-8, and a list of one for a list.
+        self._file.setValue("watched", json.dumps(list(value)))
 
     @property
     def figures_window(self) -> float:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, QUrl
+import math
+
+from PySide6.QtCore import Qt, QUrl, Signal
 from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QLabel, QMenu, QSizePolicy, QStatusBar, QToolButton, QWidget
 
@@ -12,6 +14,8 @@ from dropline.events import (
     Message,
     ReceiverStarted,
     ReceiverStopped,
+    TargetDown,
+    TargetUp,
 )
 from dropline.meter import LittlesLaw
 from dropline.station import Reading
@@ -27,19 +31,27 @@ TOLERANCE = 1e-9
 class StatusBar(QStatusBar):
     """Speaks in words; it knows only what events and readings said."""
 
+    #: Try a target that is down now.
+    probeAsked = Signal()
+
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
         self._url = ""
+        self._down: Message | None = None
         self.receiver = QToolButton()
+        self.try_now = QToolButton()
         self.target = QLabel()
         self.little = QLabel()
         self._set_up_receiver()
+        self._set_up_try_now()
         for label in (self.target, self.little):
             label.setTextFormat(Qt.TextFormat.PlainText)
         self.target.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.addWidget(self.receiver)
+        self.addWidget(self.try_now)
         self.addWidget(self.target, 1)
+        self.try_now.hide()
         self.addPermanentWidget(self.little)
         theme.changed.connect(self._dress)
         self._dress()
@@ -51,15 +63,22 @@ class StatusBar(QStatusBar):
             match message.data:
                 case FileUploaded() | FileRetried():
                     outcome = message
+                case TargetDown():
+                    self._set_down(message)
+                case TargetUp():
+                    outcome = message
+                    self._set_down(None)
                 case ReceiverStarted(url=url):
                     self._show_receiver(url)
                 case ReceiverStopped():
                     self._show_receiver("")
-        if outcome is not None:  # of a batch only the last is seen
+        if outcome is not None and self._down is None:  # of a batch only the last is seen
             self._show_target(outcome)
 
     def show_reading(self, reading: Reading) -> None:
-        """Check the reading by Little's law."""
+        """Tell when a target that is down is tried again; check the reading by Little's law."""
+        if self._down is not None:
+            self._show_down(self._down, self._next_try(reading))
         law = reading.little
         self.little.setText(self._law(law))
         self.little.setToolTip(self._explain(law))
@@ -79,6 +98,13 @@ class StatusBar(QStatusBar):
         self._show_receiver("")
         self.receiver.setText(self.tr("Receiver starts…"))
 
+    def _set_up_try_now(self) -> None:
+        self.try_now.setObjectName("tryNow")
+        self.try_now.setText(self.tr("Try now"))
+        self.try_now.setProperty("outlined", True)
+        self.try_now.setToolTip(self.tr("Try the target at once, instead of after the pause"))
+        self.try_now.clicked.connect(self.probeAsked)
+
     def copy_address(self) -> None:
         """Put the receiver's address on the clipboard."""
         QGuiApplication.clipboard().setText(self._url)
@@ -93,15 +119,43 @@ class StatusBar(QStatusBar):
             self.tr("The receiver listens here. Click to copy the address, hold for more.")
         )
 
+    def _set_down(self, message: Message | None) -> None:
+        self._down = message
+        self.try_now.setVisible(message is not None)
+        if message is not None:
+            self._show_down(message, "")
+
     def _show_target(self, message: Message) -> None:
         clock = format.clock(message.time.astimezone())
-        if isinstance(message.data, FileRetried):
-            text = self.tr("Target: the last attempt, at {0}, failed: {1}")
-            text = text.format(clock, printable(message.data.reason))
-        else:
-            text = self.tr("Target: answers, last file verified at {}").format(clock)
+        match message.data:
+            case FileRetried(reason=reason):
+                text = self.tr("Target: the last attempt, at {0}, failed: {1}")
+                text = text.format(clock, printable(reason))
+            case TargetUp():
+                text = self.tr("Target: answers again since {}").format(clock)
+            case _:
+                text = self.tr("Target: answers, last file verified at {}").format(clock)
         self.target.setText(text)
         self.target.setToolTip(text)
+
+    def _show_down(self, message: Message, next_try: str) -> None:
+        assert isinstance(message.data, TargetDown)
+        clock = format.clock(message.time.astimezone())
+        text = self.tr("Target: down since {}").format(clock)
+        if next_try:
+            text = self.tr("{0}, {1}").format(text, next_try)
+        self.target.setText(text)
+        self.target.setToolTip(f"{text}\n{printable(message.data.reason)}")
+
+    def _next_try(self, reading: Reading) -> str:
+        if reading.next_try is None:
+            return ""
+        if reading.next_try > 0:
+            seconds = float(math.ceil(reading.next_try))
+            return self.tr("next try in {}").format(format.duration(seconds))
+        if reading.busy:
+            return self.tr("being tried…")
+        return self.tr("tried again with the next file")
 
     def _law(self, law: LittlesLaw) -> str:
         if not law.mean_in_system:
@@ -133,6 +187,6 @@ class StatusBar(QStatusBar):
 
     def _dress(self) -> None:
         font = self._theme.font(Size.CAPTION)
-        for part in (self.receiver, self.target, self.little):
+        for part in (self.receiver, self.try_now, self.target, self.little):
             part.setFont(font)
         self.target.setStyleSheet(f"color: {self._theme.colours.muted}")

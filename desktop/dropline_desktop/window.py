@@ -24,14 +24,23 @@ from PySide6.QtWidgets import (
 from dropline import __version__
 from dropline.bus import EventBus
 from dropline.events import (
+    FolderLost,
+    FolderReturned,
+    FolderUnwatched,
     HandlerFailed,
+    JournalTroubled,
     Message,
+    NetworkDown,
+    NetworkUp,
+    OrderChanged,
     RecordingEnded,
     StationPaused,
     StationResumed,
+    TargetDown,
+    TargetUp,
     WorkersChanged,
 )
-from dropline.station import Reading
+from dropline.station import Order, Reading
 from dropline_desktop import format
 from dropline_desktop.actions import Menu, commands
 from dropline_desktop.charts import Charts, MarkKind
@@ -40,13 +49,15 @@ from dropline_desktop.events import EventLog
 from dropline_desktop.figures import Figures
 from dropline_desktop.icons import application_icon
 from dropline_desktop.notices import Notices
-from dropline_desktop.sentences import sentence
+from dropline_desktop.order import OrderChoice
+from dropline_desktop.sentences import order_name, sentence
 from dropline_desktop.settings import Settings
 from dropline_desktop.status import StatusBar
 from dropline_desktop.theme import Mode, Space, Theme
 from dropline_desktop.tiles import Tiles
 from dropline_desktop.transfers import TransfersPanel
 from dropline_desktop.tuner import Tuner
+from dropline_desktop.watched import WatchedFolders
 
 #: Seconds between two readings that are shown as text: faster can't be read.
 READING_EVERY = 0.25
@@ -61,10 +72,24 @@ class MainWindow(QMainWindow):
     #: Job ids, or None for all.
     cancelAsked = Signal(object)
     retryAsked = Signal(object)
+    #: Job ids.
+    sendAgainAsked = Signal(object)
+    holdAsked = Signal(object)
+    releaseAsked = Signal(object)
+    #: Job ids, and the priority that they are to have.
+    priorityAsked = Signal(object, int)
     workersWanted = Signal(int)
     pauseWanted = Signal(bool)
     #: Bytes a second, or None for no limit.
     limitWanted = Signal(object)
+    orderWanted = Signal(Order)
+    #: Try a target that is down now.
+    probeAsked = Signal()
+    #: A folder to watch, or to watch no more.
+    watchAsked = Signal(object)
+    unwatchAsked = Signal(object)
+    #: Tell `watched` which files wait to be at rest.
+    restlessAsked = Signal()
     recordWanted = Signal(bool)
     #: Seconds that the figures are to be taken over.
     windowChosen = Signal(float)
@@ -87,9 +112,12 @@ class MainWindow(QMainWindow):
         self.tiles = Tiles(theme)
         self.charts = Charts(theme)
         self.tuner = Tuner(theme, settings.workers, settings.limit)
+        self.order = OrderChoice(theme, settings.order)
         self.figures = Figures(theme)
         self.log = EventLog(theme, self.transfers.model.rows.name_of)
         self.status = StatusBar(theme)
+        self.watched = WatchedFolders(theme, self)
+        self._lost: dict[str, str] = {}
         self._lay_out()
         self._make_menus()
         self._connect()
@@ -101,7 +129,11 @@ class MainWindow(QMainWindow):
         bus.subscribe("", self.transfers.take, batches=True)
         bus.subscribe("", self.log.take, batches=True)  # after the transfers, which know the names
         bus.subscribe("", self.status.take, batches=True)
-        bus.subscribe("dropline.station.", self._take_marks, batches=True)
+        bus.subscribe("dropline.folder.", self.watched.take, batches=True)
+        bus.subscribe("dropline.folder.", self._take_folder)
+        for topic in ("dropline.station.", "dropline.target.", "dropline.network."):
+            bus.subscribe(topic, self._take_marks, batches=True)
+        bus.subscribe(JournalTroubled, lambda message: self.show_notice(message.data.reason))
         bus.subscribe(Reading, self._take_readings, batches=True)
         bus.subscribe(HandlerFailed, self._take_failure)
         bus.subscribe("dropline.recording.", self._take_recording)
@@ -119,6 +151,7 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self._save()
+        self.watched.close()
         super().closeEvent(event)
         self.closed.emit()
 
@@ -130,6 +163,7 @@ class MainWindow(QMainWindow):
         reading = messages[-1].data
         assert isinstance(reading, Reading)
         self.tuner.show_reading(reading)
+        self.order.show_reading(reading)
         if reading.t - self._shown_at >= READING_EVERY:
             self._shown_at = reading.t
             self.tiles.show_reading(reading)
@@ -151,10 +185,32 @@ class MainWindow(QMainWindow):
             match message.data:
                 case WorkersChanged(before=before, wanted=wanted):
                     self.charts.add_mark(at, MarkKind.WORKERS, f"c {before}→{wanted}")
+                case OrderChanged(order=order):
+                    self.order.show_change(Order(order), at)
+                    self.charts.add_mark(at, MarkKind.ORDER, order_name(Order(order)))
+                case TargetDown():
+                    self.charts.add_mark(at, MarkKind.TARGET_DOWN, self.tr("target down"))
+                case TargetUp():
+                    self.charts.add_mark(at, MarkKind.TARGET_UP, self.tr("target up"))
+                case NetworkDown():
+                    self.charts.add_mark(at, MarkKind.NETWORK_DOWN, self.tr("network down"))
+                case NetworkUp():
+                    self.charts.add_mark(at, MarkKind.NETWORK_UP, self.tr("network up"))
                 case StationPaused():
                     self.charts.add_mark(at, MarkKind.PAUSED, self.tr("paused"))
                 case StationResumed():
                     self.charts.add_mark(at, MarkKind.RESUMED, self.tr("resumed"))
+
+    def _take_folder(self, message: Message) -> None:
+        """A watched folder that is lost must be read of, for as long as it is."""
+        match message.data:
+            case FolderLost(folder=folder, reason=reason):
+                self._lost[folder] = reason
+                self.show_notice(reason)
+            case FolderReturned(folder=folder) | FolderUnwatched(folder=folder):
+                self.notices.withdraw(self._lost.pop(folder, ""))
+        if isinstance(message.data, FolderReturned):
+            self.show_notice(sentence(message.data))
 
     def _take_failure(self, message: Message) -> None:
         assert isinstance(message.data, HandlerFailed)
@@ -176,6 +232,8 @@ class MainWindow(QMainWindow):
             "addFiles": self.chooser.files,
             "addFolder": self.chooser.directory,
             "paste": self.drops.paste,
+            "watchFolder": self.chooser.watched,
+            "watchedFolders": self._show_watched,
             "quit": self.close,
             "retryFailed": lambda: self.retryAsked.emit(None),
             "cancelAll": lambda: self.cancelAsked.emit(None),
@@ -219,6 +277,7 @@ class MainWindow(QMainWindow):
         layout.setContentsMargins(Space.M, Space.M, Space.M, Space.M)
         layout.setSpacing(Space.L)
         layout.addWidget(self.tuner)
+        layout.addWidget(self.order)
         layout.addWidget(self.figures, 1)
         return _Scrolled(card)
 
@@ -260,12 +319,22 @@ class MainWindow(QMainWindow):
         self.chooser.chosen.connect(self.dropped)
         self.transfers.cancelAsked.connect(self.cancelAsked)
         self.transfers.retryAsked.connect(self.retryAsked)
+        self.transfers.sendAgainAsked.connect(self.sendAgainAsked)
+        self.transfers.holdAsked.connect(self.holdAsked)
+        self.transfers.releaseAsked.connect(self.releaseAsked)
+        self.transfers.priorityAsked.connect(self.priorityAsked)
         self.transfers.stopScanAsked.connect(self.stopScanAsked)
         self.transfers.noticed.connect(self.show_notice)
         self.tuner.workersWanted.connect(self.workersWanted)
         self.tuner.pauseWanted.connect(self.pauseWanted)
         self.tuner.limit.wanted.connect(self.limitWanted)
         self.tuner.limit.refused.connect(self.show_notice)
+        self.order.orderWanted.connect(self.orderWanted)
+        self.status.probeAsked.connect(self.probeAsked)
+        self.chooser.watchChosen.connect(self.watchAsked)
+        self.watched.watchAsked.connect(self.chooser.watched)
+        self.watched.stopAsked.connect(self.unwatchAsked)
+        self.watched.restlessAsked.connect(self.restlessAsked)
         self.charts.windowChanged.connect(self.windowChosen)
         self.charts.exportFailed.connect(self.show_notice)
         self.charts.exported.connect(
@@ -297,6 +366,11 @@ class MainWindow(QMainWindow):
     def _choose_theme(self, mode: Mode) -> None:
         self._theme.set_mode(mode)
         self._settings.theme = mode
+
+    def _show_watched(self) -> None:
+        self.watched.show()
+        self.watched.raise_()
+        self.watched.activateWindow()
 
     def _about(self) -> None:
         box = QMessageBox(self)

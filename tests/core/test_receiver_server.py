@@ -335,7 +335,8 @@ def test_requests_follow_one_another_on_a_connection(raw: Raw) -> None:
     raw.send(b"hello")
     assert raw.answer()[0] == 404
     raw.head("GET /healthz")
-    assert raw.answer() == (200, {"status": "ok"})
+    status, health = raw.answer()
+    assert (status, health["status"]) == (200, "ok")
     raw.head("GET /healthz")  # two at once
     raw.head("GET /healthz")
     assert [raw.answer()[0] for _ in range(2)] == [200, 200]

@@ -16,14 +16,29 @@ from PySide6.QtCore import QMimeData, Qt, QTimer
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
-from dropline.events import Message, RecordingEnded, StationDrained, WorkersChanged
+from dropline.events import (
+    Event,
+    FilePrioritised,
+    FileStarted,
+    JournalTroubled,
+    Message,
+    NetworkDown,
+    NetworkUp,
+    OrderChanged,
+    RecordingEnded,
+    StationDrained,
+    StationPaused,
+    WorkersChanged,
+)
 from dropline.home import Home
 from dropline.meter import measure
 from dropline.receiver import Receiver
-from dropline.station import Reading
+from dropline.station import Order, Reading
 from dropline_desktop import demo
 from dropline_desktop.app import Application
+from dropline_desktop.charts import MarkKind
 from dropline_desktop.dropped import to_url
+from dropline_desktop.network import Reachability
 from dropline_desktop.transfers.rows import State
 
 PATIENCE = 30_000  # milliseconds
@@ -270,6 +285,176 @@ def test_the_demo_verifies_every_file(application, qtbot, tmp_path, monkeypatch)
     assert (tmp_path / "dropline-demo.png").stat().st_size > 10_000
     for symbol in ("λ", "μ", "ρ", "L", "τ"):
         assert f"   {symbol}  " in text
+
+
+# --- turns, orders, targets that are down, and watched folders --------------------------------
+
+
+def events(app: Application, *kinds: type[Event]) -> list[Event]:
+    """What will have happened of these kinds, in order."""
+    heard: list[Event] = []
+    for kind in kinds:
+        app.bus.subscribe(kind, lambda message: heard.append(message.data))
+    return heard
+
+
+def pause(app: Application, wait) -> None:
+    paused = events(app, StationPaused)
+    app.window.tuner.pause.click()
+    wait(lambda: paused)
+
+
+def test_held_files_wait_for_their_release(app, wait, tmp_path):
+    pause(app, wait)
+    drop(app.window, make_files(tmp_path / "files", 20))
+    counts = app.window.transfers.model.rows.counts
+    wait(lambda: counts[State.WAITING] == 26)
+    app.window.holdAsked.emit([1, 2, 3])
+    wait(lambda: counts[State.HELD] == 3)
+    app.window.tuner.pause.click()
+    wait(lambda: sent(app) == 23)
+    app.window.releaseAsked.emit([1, 3])
+    wait(lambda: sent(app) == 25)
+    app.window.cancelAsked.emit([2])
+    wait(lambda: counts[State.CANCELLED] == 1)
+
+
+def test_what_is_to_go_first_is_sent_first(app, wait, tmp_path):
+    pause(app, wait)
+    started = events(app, FileStarted)
+    drop(app.window, make_files(tmp_path / "files", 20))
+    model = app.window.transfers.model
+    wait(lambda: model.rows.counts[State.WAITING] == 26)
+    app.window.priorityAsked.emit([25], 1)
+    wait(lambda: model.rows.first)
+    app.window.tuner.pause.click()
+    wait(lambda: sent(app) == 26)
+    assert started[0].job == 25
+
+
+def test_an_unchanged_file_is_skipped_and_can_be_sent_again(app, wait, tmp_path):
+    folder = make_files(tmp_path / "files", 3)
+    drop(app.window, folder)
+    wait(lambda: sent(app) == 9)
+    drop(app.window, folder)
+    counts = app.window.transfers.model.rows.counts
+    wait(lambda: counts[State.SKIPPED] == 9)
+    app.window.transfers.view.selectAll()
+    app.window.sendAgainAsked.emit([1, 2])
+    wait(lambda: sent(app) == 2)
+    assert counts[State.SKIPPED] == 7
+    assert len(app.window.transfers.model.rows) == 9
+
+
+def test_the_order_is_set_marked_and_remembered(application, app, qtbot, wait):
+    changed = events(app, OrderChanged)
+    app.window.order.box.setCurrentIndex(1)
+    wait(lambda: changed)
+    assert [event.order for event in changed] == [Order.SHORTEST]
+    assert app.window.charts._marks[-1].kind is MarkKind.ORDER
+    with qtbot.waitSignal(app.finished, timeout=PATIENCE):
+        app.window.close()
+    again = application()
+    changed = events(again, OrderChanged)
+    again.start()
+    assert again.window.order.order is Order.SHORTEST
+    wait(lambda: changed)
+
+
+def test_a_target_that_is_down_is_told_and_tried_when_asked(app, wait, tmp_path):
+    window, port = app.window, int(app.engine._receiver.url.rpartition(":")[2])
+    app.engine._receiver.stop()
+    (tmp_path / "x").write_text("x")
+    drop(window, tmp_path / "x")
+    wait(lambda: window.status.try_now.isVisible())
+    assert window.status.target.text().startswith("Target: down since ")
+    assert window.charts._marks[-1].kind is MarkKind.TARGET_DOWN
+    back = Receiver(tmp_path / "other", port=port)
+    back.start()
+    try:
+        window.status.try_now.click()
+        wait(lambda: sent(app) == 1)
+        assert not window.status.try_now.isVisible()
+        assert window.charts._marks[-1].kind is MarkKind.TARGET_UP
+    finally:
+        back.stop()
+
+
+def test_the_network_is_told_and_its_return_lets_the_target_be_tried(app, wait):
+    told = events(app, NetworkDown, NetworkUp)
+    app.network.tell(Reachability.Disconnected)
+    app.network.tell(Reachability.Online)
+    wait(lambda: len(told) == 2)
+    kinds = [mark.kind for mark in app.window.charts._marks]
+    assert kinds[-2:] == [MarkKind.NETWORK_DOWN, MarkKind.NETWORK_UP]
+
+
+def test_a_damaged_journal_is_a_notice(application, wait, dropline_home):
+    home = Home(dropline_home)
+    home.journal.parent.mkdir(parents=True, exist_ok=True)
+    home.journal.write_bytes(b"no database at all" * 100)
+    app = application()
+    troubled = events(app, JournalTroubled)
+    app.start()
+    wait(lambda: app.window.notices.notices)
+    assert app.window.notices.notices[0].text == troubled[0].reason
+
+
+def test_watched_folders_are_remembered_and_watched_again(application, app, qtbot, wait, tmp_path):
+    outbox, missing = tmp_path / "outbox", tmp_path / "missing"
+    outbox.mkdir()
+    (outbox / "before.txt").write_text("before")
+    for folder in (outbox, missing):
+        app.window.watchAsked.emit(os.fspath(folder))
+    wait(lambda: sent(app) == 1)
+    wait(lambda: app.window.notices.notices)
+    assert app.window.notices.notices[0].text.startswith(f"“{missing}” is not there")
+    app.window.watchAsked.emit(os.fspath(outbox / "inside"))
+    wait(lambda: len(app.window.notices.notices) == 2)
+    assert "is watched already" in app.window.notices.notices[1].text
+    missing.mkdir()
+    wait(lambda: app.window.notices.notices[-1].text == f"Watching again: {missing}")
+    assert len(app.window.notices.notices) == 2, "the folder is not lost any more"
+    with qtbot.waitSignal(app.finished, timeout=PATIENCE):
+        app.window.close()
+
+    again = application()
+    again.start()
+    (outbox / "after.txt").write_text("after")
+    wait(lambda: sent(again) == 1)
+    again.window.findChild(QAction, "watchedFolders").trigger()
+    dialog = again.window.watched
+    wait(lambda: dialog.state_of(os.fspath(missing)) == "Watching.")
+    assert dialog.list.topLevelItemCount() == 2
+    dialog.list.topLevelItem(0).setSelected(True)
+    dialog.stop.click()
+    wait(lambda: dialog.list.topLevelItemCount() == 1)
+    assert again.settings.watched == (os.fspath(missing),)
+
+
+def test_after_a_restart_the_list_shows_what_goes_on(application, app, qtbot, wait, tmp_path):
+    pause(app, wait)
+    drop(app.window, make_files(tmp_path / "files", 20))
+    counts = app.window.transfers.model.rows.counts
+    wait(lambda: counts[State.WAITING] == 26)
+    app.window.holdAsked.emit([1, 2])
+    app.window.priorityAsked.emit([5], 1)
+    wait(lambda: counts[State.HELD] == 2)
+    wait(lambda: app.window.transfers.model.rows.first)
+    with qtbot.waitSignal(app.finished, timeout=PATIENCE):
+        app.window.close()
+    again = application()
+    drained, turns = events(again, StationDrained), events(again, FilePrioritised)
+    again.start()
+    wait(lambda: sent(again) == 24)
+    counts = again.window.transfers.model.rows.counts
+    assert counts[State.HELD] == 2
+    assert turns == [FilePrioritised(5, 1)]
+    wait(lambda: again.window.windowTitle() == "Dropline: 2 to send")
+    again.window.releaseAsked.emit([1, 2])
+    wait(lambda: sent(again) == 26)
+    wait(lambda: drained)
+    wait(lambda: again.window.windowTitle() == "Dropline")
 
 
 # --- as a process -----------------------------------------------------------------------------

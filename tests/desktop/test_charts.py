@@ -63,6 +63,8 @@ IDLE = Reading(
     p95=None,
     p99=None,
     little=LittlesLaw(0.0, 0.0, 0.0, 0.0, True),
+    responses=0.0,
+    next_try=None,
 )
 
 

@@ -12,7 +12,11 @@ from dropline.events import (
     Event,
     FileCancelled,
     FileFailed,
+    FileHeld,
+    FilePrioritised,
     FileProgressed,
+    FileReleased,
+    FileSkipped,
     FileStarted,
     FileUploaded,
     FolderLost,
@@ -20,9 +24,15 @@ from dropline.events import (
     FolderUnwatched,
     FolderWatched,
     HandlerFailed,
+    JournalTroubled,
     Message,
+    NetworkDown,
+    NetworkUp,
+    OrderChanged,
     Proof,
     StationDrained,
+    TargetDown,
+    TargetUp,
     WorkersChanged,
     event_types,
 )
@@ -92,6 +102,29 @@ def test_watched_folders_are_told_in_sentences(log, qtbot):
     ]
     assert kind_of(FolderWatched("/outbox")) is Kind.DROPS
     assert kind_of(FolderLost("/outbox", "")) is Kind.TROUBLE
+
+
+@pytest.mark.parametrize(
+    ("event", "text", "kind"),
+    [
+        (FileSkipped(3, "/f", "f", 1, "id", "00"), "Unchanged, sent there before: f", Kind.FILES),
+        (FileHeld(3), "Paused: file 3", Kind.FILES),
+        (FileReleased(3), "Resumed: file 3", Kind.FILES),
+        (FilePrioritised(3, 1), "Sent before the others: file 3", Kind.FILES),
+        (FilePrioritised(3, 0), "In its usual turn: file 3", Kind.FILES),
+        (OrderChanged("send", "shortest"), "Order: Shortest first", Kind.WORKERS),
+        (TargetDown("http://x", "No."), "Target http://x is down: No.", Kind.TROUBLE),
+        (TargetUp("http://x"), "Target http://x answers again", Kind.RECEIVER),
+        (NetworkDown("glib"), "This computer has no network", Kind.TROUBLE),
+        (NetworkUp("glib"), "This computer has a network again", Kind.RECEIVER),
+        (JournalTroubled("/j", "It is damaged."), "It is damaged.", Kind.TROUBLE),
+    ],
+)
+def test_each_event_in_words_and_of_its_kind(log, event, text, kind):
+    log.take(messages(event))
+    log.model.flush()
+    assert lines(log) == [text]
+    assert kind_of(event) is kind
 
 
 def test_every_event_has_a_kind_and_known_ones_a_sentence(qapp):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QByteArray
 
+from dropline.station import Order
 from dropline_desktop.settings import Settings
 
 
@@ -16,6 +17,9 @@ def test_values_come_back_with_their_types(tmp_path):
     settings.figures_window = 60.0
     settings.theme = "dark"
     settings.last_folder = "/data/文件"
+    assert (settings.order, settings.watched) == (Order.FIFO, ())
+    settings.order = Order.SMALL_LANE
+    settings.watched = ["/a, b/文件", "/c"]
     settings.set_layout("window", QByteArray(b"\0\1"))
     settings.save()
     again = Settings(tmp_path)
@@ -24,15 +28,20 @@ def test_values_come_back_with_their_types(tmp_path):
     again.limit = None
     assert Settings(tmp_path).limit is None
     assert again.last_folder == "/data/文件"
+    assert again.order is Order.SMALL_LANE
+    assert again.watched == ("/a, b/文件", "/c")
     assert again.layout("window") == QByteArray(b"\0\1")
 
 
 def test_a_damaged_file_reads_as_the_defaults(tmp_path):
     (tmp_path / "settings.ini").write_text(
-        "[General]\nworkers=many\nfigures_window=@Invalid()\nlimit=-1\n"
+        "[General]\nworkers=many\nfigures_window=@Invalid()\nlimit=-1\norder=random\n"
+        "watched=/outbox\n"
     )
     settings = Settings(tmp_path)
     assert settings.workers == 4
     assert settings.limit is None
     assert settings.figures_window == 10.0
+    assert settings.order is Order.FIFO
+    assert settings.watched == ()
     assert settings.layout("window").isEmpty()

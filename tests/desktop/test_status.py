@@ -19,8 +19,11 @@ from dropline.events import (
     ReceiverStarted,
     ReceiverStopped,
     StationDrained,
+    TargetDown,
+    TargetUp,
 )
-from dropline.meter import LittlesLaw
+from dropline.meter import LittlesLaw, Meter
+from dropline.station import Sampler, Station
 from dropline_desktop.interpreter import FULL_AFTER, SWITCH_INTERVAL, Interpreter
 from dropline_desktop.notices import MOST, Notices
 from dropline_desktop.status import StatusBar
@@ -82,6 +85,47 @@ def test_the_target_does_well_or_not(status):
     assert status.target.text().startswith("Target: answers, last file verified at ")
     status.take(messages(FileRetried(2, 1, "It is busy.", 1.0)))
     assert status.target.text().endswith("failed: It is busy.")
+
+
+@pytest.fixture
+def reading():
+    """A real reading of an empty station."""
+    station = Station("send", lambda: None, None)
+    return Sampler(station, Meter(0.0), lambda *events: None, clock=lambda: 10.0).read(10.0)
+
+
+def test_a_target_that_is_down_says_since_when_and_when_it_is_tried(status, qtbot, reading):
+    assert not status.try_now.isVisibleTo(status)
+    status.take(
+        messages(FileRetried(1, 1, "No answer.", 1.0), TargetDown("http://x", "No answer."))
+    )
+    assert status.try_now.isVisibleTo(status)
+    since = status.target.text()
+    assert since.startswith("Target: down since ")
+    assert status.target.toolTip().endswith("No answer.")
+    for change, words in (
+        ({"next_try": 4.2}, "next try in 5.0 s"),
+        ({"next_try": 0.0, "busy": 1}, "being tried…"),
+        ({"next_try": 0.0}, "tried again with the next file"),
+    ):
+        status.show_reading(dataclasses.replace(reading, **change))
+        assert status.target.text() == f"{since}, {words}"
+    status.take(messages(FileRetried(1, 2, "No answer.", 1.0)))
+    assert status.target.text().startswith(since), "what else fails is no news"
+    with qtbot.waitSignal(status.probeAsked):
+        status.try_now.click()
+    status.take(messages(TargetUp("http://x")))
+    assert status.target.text().startswith("Target: answers again since ")
+    assert not status.try_now.isVisibleTo(status)
+    status.show_reading(reading)
+    assert status.target.text().startswith("Target: answers again since ")
+
+
+def test_a_notice_that_no_longer_holds_is_withdrawn(notices):
+    notices.show_notice("Lost.")
+    notices.show_notice("Other.")
+    notices.withdraw("Lost.")
+    assert [notice.text for notice in notices.notices] == ["Other."]
 
 
 def test_notices_are_counted_bounded_and_dismissed(notices):

@@ -61,6 +61,8 @@ READING = Reading(
     p95=3.21,
     p99=4.0,
     little=LittlesLaw(0.0, 0.0, 0.0, 0.0, True),
+    responses=0.0,
+    next_try=None,
 )
 
 

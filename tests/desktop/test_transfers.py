@@ -6,20 +6,24 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QAbstractItemModel, QCoreApplication, Qt
+from PySide6.QtCore import QAbstractItemModel, QCoreApplication, QItemSelectionModel, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QAbstractItemModelTester
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QMenu
 
 from dropline.bus import Router
 from dropline.events import (
     Event,
     FileCancelled,
     FileFailed,
+    FileHeld,
+    FilePrioritised,
     FileProgressed,
     FileQueued,
     FileRefused,
+    FileReleased,
     FileRetried,
+    FileSkipped,
     FileStarted,
     FileUploaded,
     Message,
@@ -133,6 +137,51 @@ def test_the_result_tells_how_far_the_target_confirmed_a_file(model):
         "Sent: size checked",
         "Sent: not verified by the server",
     ]
+
+
+def skipped(job: int) -> FileSkipped:
+    return FileSkipped(job, f"/data/{job}.txt", f"data/{job}.txt", job, "id", "00")
+
+
+def cells(model: TransfersModel, row: int) -> tuple[str, str]:
+    return tuple(model.index(row, number).data() for number in (Column.STATE, Column.RESULT))
+
+
+def test_a_held_file_waits_until_it_is_released(model):
+    take(model, queued(1, 4), messages(FileStarted(2, 1, 0), FileRetried(3, 1, "Busy.", 9.0)))
+    take(model, messages(*(FileHeld(job) for job in (1, 2, 3))))
+    assert [cells(model, row) for row in range(3)] == [("Held", "Until you resume it")] * 3
+    assert not model.rows.progress
+    assert not model.rows.due
+    take(model, messages(FileReleased(1), FileReleased(2)))
+    assert column(model, Column.STATE) == ["Waiting", "Waiting", "Held"]
+
+
+def test_a_file_that_went_on_before_its_release_was_told_stays_where_it_is(model):
+    take(model, queued(1, 2), messages(FileHeld(1), FileStarted(1, 1, 0), FileReleased(1)))
+    assert column(model, Column.STATE) == ["Sending"]
+    take(model, messages(uploaded(1), FileHeld(1)))
+    assert column(model, Column.STATE) == ["Sent"]
+
+
+def test_what_goes_first_says_so_while_it_waits(model):
+    take(model, queued(1, 3), messages(FilePrioritised(1, 1), FilePrioritised(9, 1)))
+    assert column(model, Column.RESULT) == ["Goes before the others", ""]
+    take(model, messages(FilePrioritised(1, 0), FilePrioritised(2, 1), FileStarted(2, 1, 0)))
+    assert column(model, Column.RESULT) == ["", ""]
+    take(model, messages(FileFailed(2, 1, "Gone.")), queued(2, 3))
+    assert cells(model, 1) == ("Waiting", ""), "its turn is told anew"
+
+
+def test_an_unchanged_file_counts_as_sent_in_its_own_row(model):
+    take(model, queued(1, 2), messages(uploaded(1), skipped(1), skipped(7)))
+    assert model.rowCount() == 2
+    assert [cells(model, row) for row in range(2)] == [("Sent", "Unchanged: sent there before")] * 2
+    changed = FileQueued(1, "/data/1.txt", "data/1.txt", 5000)
+    take(model, messages(changed))
+    assert cells(model, 0) == ("Waiting", "")
+    assert model.index(0, Column.SIZE).data() == "5.0 kB"
+    assert model.index(0, Column.SPEED).data() == ""
 
 
 def test_a_retried_file_keeps_its_row(model):
@@ -269,6 +318,59 @@ def test_keys_act_on_the_selection(panel, qtbot):
     assert clipboard.text() == "\n".join(f"/data/{job}.txt" for job in range(1, 6))
     view.copy_reasons()
     assert clipboard.text() == "data/2.txt: Gone."
+
+
+def test_keys_hold_and_send_first_and_again(panel, qtbot):
+    view = panel.view
+    with qtbot.waitActive(panel):
+        panel.show()
+        panel.activateWindow()
+    view.setFocus()
+    panel.take(queued(1, 7))
+    panel.take(messages(FileHeld(2), uploaded(3), skipped(4), FileStarted(5, 1, 0)))
+    panel.model.flush()
+    view.selectAll()
+    alt, shift = Qt.KeyboardModifier.AltModifier, Qt.KeyboardModifier.ShiftModifier
+    for signal, key, modifier, jobs in (
+        (panel.holdAsked, Qt.Key.Key_P, Qt.KeyboardModifier.NoModifier, [[1, 5, 6]]),
+        (panel.releaseAsked, Qt.Key.Key_R, Qt.KeyboardModifier.NoModifier, [[2]]),
+        (panel.priorityAsked, Qt.Key.Key_Up, alt, [[1, 2, 6], 1]),
+        (panel.priorityAsked, Qt.Key.Key_Down, alt, [[1, 2, 6], 0]),
+        (panel.sendAgainAsked, Qt.Key.Key_F5, shift, [[3, 4]]),
+    ):
+        with qtbot.waitSignal(signal) as asked:
+            qtbot.keyClick(view, key, modifier)
+        assert asked.args == jobs
+
+
+def test_the_menu_offers_what_fits_the_selection(panel, qtbot):
+    view = panel.view
+    panel.show()
+    panel.take(queued(1, 4) + messages(FileHeld(2), uploaded(3)))
+    panel.model.flush()
+    for row, enabled in (
+        (0, {"Pause", "Send first", "Usual turn", "Cancel"}),
+        (1, {"Resume", "Send first", "Usual turn", "Cancel"}),
+        (2, {"Send again"}),
+    ):
+        flag = QItemSelectionModel.SelectionFlag
+        view.selectionModel().select(panel.model.index(row, 0), flag.ClearAndSelect | flag.Rows)
+        view.customContextMenuRequested.emit(view.rect().center())
+        (menu,) = (menu for menu in view.findChildren(QMenu) if menu.isVisible())
+        names = {action.text() for action in menu.actions() if action.isEnabled()}
+        assert names - {"Copy path", "Show in folder", ""} == enabled
+        menu.close()
+        qtbot.waitUntil(lambda: all(action.isEnabled() for action in view.actions()))
+
+
+def test_twenty_thousand_rows_are_paused_with_one_key(panel, qtbot):
+    for first in range(1, 20_001, 500):
+        panel.take(queued(first, first + 500))
+    panel.model.flush()
+    panel.view.selectAll()
+    with qtbot.waitSignal(panel.holdAsked) as asked:
+        next(action for action in panel.view.actions() if action.text() == "Pause").trigger()
+    assert asked.args == [list(range(1, 20_001))]
 
 
 def test_buttons_for_everything(panel, qtbot):

@@ -100,6 +100,7 @@ class Meter:
             response=spread.response,
             wait=spread.wait,
             state=state,
+            totals=last,
         )
 
     def _observe(self, entry: Entry) -> None:

@@ -120,6 +120,8 @@ class Window:
     """To the first start, of the jobs finished in the window."""
     state: State
     """The line at the window's end."""
+    totals: Totals
+    """All that was counted up to the window's end."""
 
     @property
     def start(self) -> float:

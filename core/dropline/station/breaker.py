@@ -48,6 +48,15 @@ class Breaker:
             return 0.0
         return float("inf") if self._prober is not None else max(0.0, self._until - now)
 
+    def next_try(self, now: float) -> float | None:
+        """Seconds until a target that is down may be tried; 0 also while it is being tried.
+
+        None while it counts as up.
+        """
+        if not self.is_open:
+            return None
+        return 0.0 if self._prober is not None else max(0.0, self._until - now)
+
     def begin(self, worker: int) -> None:
         """A worker, which makes one attempt at a time, begins one: the probe, if this is open."""
         if self.is_open:

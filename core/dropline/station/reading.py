@@ -18,7 +18,10 @@ class Reading(Event):
     the age in seconds of the oldest job present. `bytes_rate` is bytes a second over the window.
     `eta` is the seconds in which all that is here is expected to be sent, with 90 % confidence
     between `eta_low` and `eta_high`; these two are None until enough was sent to know. `window` is
-    the seconds that the figures really cover. Percentiles are of the response time in seconds. None
+    the seconds that the figures really cover. Percentiles are of the response time in seconds.
+    `responses` is the sum of the response times of all `finished` files, in seconds: the difference
+    of two readings gives the mean of those finished in between. `next_try` is the seconds until a
+    target that is down may be tried again, 0 while it is being tried and None while it is up. None
     stands for what is not known.
     """
 
@@ -45,3 +48,5 @@ class Reading(Event):
     p95: float | None
     p99: float | None
     little: LittlesLaw
+    responses: float
+    next_try: float | None

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dropline.meter import Meter, Window, time_left
+from dropline.meter.tally import to_seconds
 from dropline.station.reading import Reading
 from dropline.station.station import Counts, Station
 
@@ -71,7 +72,7 @@ class Sampler:
             busy=counts.busy,
             waiting=counts.waiting,
             in_system=counts.waiting + counts.serving,
-            finished=counts.finished,
+            finished=window.totals.finished,
             failed=counts.failed,
             cancelled=counts.cancelled,
             oldest=window.state.oldest_age,
@@ -85,6 +86,8 @@ class Sampler:
             p95=window.response.quantile(0.95),
             p99=window.response.quantile(0.99),
             little=window.littles_law,
+            responses=to_seconds(window.totals.response_sum),
+            next_try=counts.next_try,
         )
 
     def _run(self) -> None:

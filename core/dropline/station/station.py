@@ -130,7 +130,12 @@ class Counts:
     squares_left: int
     largest_left: int
     service: ServiceTime | None
-    target_down: bool
+    next_try: float | None
+
+    @property
+    def target_down(self) -> bool:
+        """Whether the target counts as down."""
+        return self.next_try is not None
 
 
 @dataclass(slots=True, eq=False)
@@ -385,7 +390,7 @@ class Station(Generic[ItemT, ResultT]):
                 squares_left=self._squares_left - _squares(sizes) + _squares(left),
                 largest_left=max(left, default=0),
                 service=self._service.fit(),
-                target_down=self._breaker.is_open,
+                next_try=self._breaker.next_try(self._clock()),
             )
 
     def wait_drained(self, timeout: float | None = None) -> bool:

@@ -22,6 +22,9 @@ class MarkKind(StrEnum):
     RESUMED = "resumed"
     TARGET_DOWN = "target-down"
     TARGET_UP = "target-up"
+    NETWORK_DOWN = "network-down"
+    NETWORK_UP = "network-up"
+    ORDER = "order"  # what waits is served in another order
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,9 @@ _LOOKS = {
     MarkKind.RESUMED: ("waiting", 0.8, Qt.PenStyle.DotLine),
     MarkKind.TARGET_DOWN: ("failed", 0.8, Qt.PenStyle.DashLine),
     MarkKind.TARGET_UP: ("done", 0.8, Qt.PenStyle.DotLine),
+    MarkKind.NETWORK_DOWN: ("failed", 0.8, Qt.PenStyle.DashDotLine),
+    MarkKind.NETWORK_UP: ("done", 0.8, Qt.PenStyle.DashDotLine),
+    MarkKind.ORDER: ("arrival", 0.8, Qt.PenStyle.DashDotDotLine),
 }
 _ROWS = 2  # of labels, before one is left out for want of room
 

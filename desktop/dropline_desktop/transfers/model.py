@@ -130,10 +130,16 @@ class TransfersModel(QAbstractTableModel):
 
     def jobs(self, first: int, last: int, states: frozenset[State]) -> list[int]:
         """The jobs at these places in the list (both included) that are in one of the states."""
-        rows: Numbers | slice = slice(first, last + 1)
-        if self._shown is not None:
-            rows = np.array(self._shown[first : last + 1], dtype=np.int32)
-        return self.rows.jobs(rows, states)
+        return self.rows.jobs(self._rows_at(first, last), states)
+
+    def states(self, first: int, last: int) -> set[State]:
+        """The states of the files at these places in the list (both included)."""
+        return self.rows.states_among(self._rows_at(first, last))
+
+    def _rows_at(self, first: int, last: int) -> Numbers | slice:
+        if self._shown is None:
+            return slice(first, last + 1)
+        return np.array(self._shown[first : last + 1], dtype=np.int32)
 
     # --- for the view -----------------------------------------------------------------------
 
@@ -217,7 +223,9 @@ class TransfersModel(QAbstractTableModel):
                 left = (self.rows.due[row] - datetime.now(UTC)).total_seconds()
                 wait = format.duration(float(max(0, math.ceil(left))))
                 return self.tr("Retry in {}").format(wait)
-            case State.SENT | State.DUPLICATE:
+            case State.HELD:
+                return self.tr("Held")
+            case State.SENT | State.DUPLICATE | State.SKIPPED:
                 return self.tr("Sent")
             case State.FAILED:
                 return self.tr("Failed")
@@ -232,6 +240,12 @@ class TransfersModel(QAbstractTableModel):
                 return self._confirmed(self.rows.proof(row))
             case State.DUPLICATE:
                 return self.tr("Verified: was there already")
+            case State.SKIPPED:
+                return self.tr("Unchanged: sent there before")
+            case State.HELD:
+                return self.tr("Until you resume it")
+            case State.WAITING if row in self.rows.first:
+                return self.tr("Goes before the others")
         # The row names the file already; in a narrow column the rest of the sentence counts.
         reason = self.rows.reasons.get(row, "").removeprefix(f"“{self.rows.path(row)}” ")
         return printable(reason[:1].upper() + reason[1:])

@@ -28,6 +28,8 @@ COLOURS = {
     State.FAILED: "failed",
     State.CANCELLED: "muted",
     State.REFUSED: "failed",
+    State.HELD: "waiting",
+    State.SKIPPED: "done",
 }
 _MARK = 14
 _GAP = 6
@@ -161,8 +163,11 @@ def _draw_mark(painter: QPainter, box: QRectF, state: State) -> None:
         case State.RETRYING:  # a clock
             painter.drawEllipse(circle)
             painter.drawPolyline(at(0, -0.45, 0, 0, 0.35, 0.2))
-        case State.SENT | State.DUPLICATE:  # a tick
+        case State.SENT | State.DUPLICATE | State.SKIPPED:  # a tick
             painter.drawPolyline(at(-0.65, 0.05, -0.2, 0.5, 0.7, -0.5))
+        case State.HELD:  # two bars
+            painter.drawLine(*at(-0.3, -0.5, -0.3, 0.5))
+            painter.drawLine(*at(0.3, -0.5, 0.3, 0.5))
         case State.FAILED:  # a cross
             painter.drawLine(*at(-0.5, -0.5, 0.5, 0.5))
             painter.drawLine(*at(-0.5, 0.5, 0.5, -0.5))

@@ -26,7 +26,7 @@ from dropline_desktop import format
 from dropline_desktop.icons import icon
 from dropline_desktop.theme import Size, Space, Theme
 from dropline_desktop.transfers.model import TransfersModel
-from dropline_desktop.transfers.rows import UNFINISHED, State
+from dropline_desktop.transfers.rows import THERE, UNFINISHED, State
 from dropline_desktop.transfers.view import TransfersView
 
 #: Milliseconds between two looks at the counts.
@@ -40,14 +40,15 @@ FILTERS: Mapping[str, frozenset[State]] = MappingProxyType(
         "all": frozenset(),
         "waiting": frozenset({State.WAITING, State.RETRYING}),
         "sending": frozenset({State.SENDING}),
-        "sent": frozenset({State.SENT, State.DUPLICATE}),
+        "held": frozenset({State.HELD}),
+        "sent": THERE,
         "failed": frozenset({State.FAILED}),
         "cancelled": frozenset({State.CANCELLED}),
         "refused": frozenset({State.REFUSED}),
     }
 )
 #: Filters that show only once there is something for them.
-RARE = frozenset({"cancelled", "refused"})
+RARE = frozenset({"held", "cancelled", "refused"})
 
 
 class TransfersPanel(QWidget):
@@ -56,6 +57,11 @@ class TransfersPanel(QWidget):
     #: Job ids to cancel or to retry; None stands for all.
     cancelAsked = Signal(object)
     retryAsked = Signal(object)
+    #: Job ids, as `TransfersView` asks for them.
+    sendAgainAsked = Signal(object)
+    holdAsked = Signal(object)
+    releaseAsked = Signal(object)
+    priorityAsked = Signal(object, int)
     stopScanAsked = Signal()
     #: A sentence that the user must read.
     noticed = Signal(str)
@@ -68,6 +74,10 @@ class TransfersPanel(QWidget):
         self.view = TransfersView(self.model, theme, self)
         self.view.cancelAsked.connect(self.cancelAsked)
         self.view.retryAsked.connect(self.retryAsked)
+        self.view.sendAgainAsked.connect(self.sendAgainAsked)
+        self.view.holdAsked.connect(self.holdAsked)
+        self.view.releaseAsked.connect(self.releaseAsked)
+        self.view.priorityAsked.connect(self.priorityAsked)
         self.view.noticed.connect(self.noticed)
         self._filters = QButtonGroup(self)
         self._chips = {name: self._chip(name) for name in FILTERS}
@@ -119,6 +129,7 @@ class TransfersPanel(QWidget):
             "all": self.tr("All"),
             "waiting": self.tr("Waiting"),
             "sending": self.tr("Sending"),
+            "held": self.tr("Held"),
             "sent": self.tr("Sent"),
             "failed": self.tr("Failed"),
             "cancelled": self.tr("Cancelled"),

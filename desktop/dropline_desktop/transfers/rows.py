@@ -17,10 +17,14 @@ import numpy as np
 from dropline.events import (
     FileCancelled,
     FileFailed,
+    FileHeld,
+    FilePrioritised,
     FileProgressed,
     FileQueued,
     FileRefused,
+    FileReleased,
     FileRetried,
+    FileSkipped,
     FileStarted,
     FileUploaded,
     Message,
@@ -43,12 +47,18 @@ class State(IntEnum):
     FAILED = 5
     CANCELLED = 6
     REFUSED = 7
+    HELD = 8
+    SKIPPED = 9
 
 
 #: The proofs by their number in a row.
 PROOFS = tuple(Proof)
+#: A file in one of these states takes its turn sooner or later, and can be held.
+ACTIVE = frozenset({State.WAITING, State.SENDING, State.RETRYING})
 #: A file in one of these states can be cancelled.
-UNFINISHED = frozenset({State.WAITING, State.SENDING, State.RETRYING})
+UNFINISHED = ACTIVE | {State.HELD}
+#: A file in one of these states is at the target, and can be sent again.
+THERE = frozenset({State.SENT, State.DUPLICATE, State.SKIPPED})
 
 
 @dataclass(slots=True)
@@ -74,6 +84,8 @@ class Rows:
         self.reasons: dict[int, str] = {}
         self.progress: dict[int, Progress] = {}
         self.due: dict[int, datetime] = {}
+        #: The rows that go before the others.
+        self.first: set[int] = set()
         self.counts = [0] * len(State)
         self._states = array("B")
         self._attempts = array("H")
@@ -133,12 +145,17 @@ class Rows:
         jobs: list[int] = np.frombuffer(self._jobs, dtype=np.int64)[rows][wanted].tolist()
         return jobs
 
+    def states_among(self, rows: Numbers | slice) -> set[State]:
+        """The states that `rows` are in."""
+        counts = np.bincount(self.states(rows))
+        return {State(number) for number in np.flatnonzero(counts).tolist()}
+
     def apply(self, message: Message) -> int | None:
         """Take in an event; the row that it changed or added, None when it is about no row."""
         event = message.data
         match event:
             case FileQueued():
-                return self._queued(event)
+                return self._enter(event, State.WAITING)
             case FileRefused():
                 return self._add(0, event.path, event.path, -1, State.REFUSED, event.reason)
             case FileProgressed():
@@ -166,23 +183,40 @@ class Rows:
                 return self._become(event.job, State.FAILED, message.time, reason=event.reason)
             case FileCancelled():
                 return self._become(event.job, State.CANCELLED, message.time)
+            case FileHeld():
+                return self._turn(event.job, ACTIVE, State.HELD)
+            case FileReleased():
+                return self._turn(event.job, frozenset({State.HELD}), State.WAITING)
+            case FileSkipped():
+                return self._enter(event, State.SKIPPED)
+            case FilePrioritised():
+                return self._prioritised(event)
         return None
 
     def _row(self, job: int) -> int | None:
         row = self._rows[job] if 0 < job < len(self._rows) else -1
         return row if row >= 0 else None
 
-    def _queued(self, event: FileQueued) -> int:
+    def _enter(self, event: FileQueued | FileSkipped, state: State) -> int:
         row = self._row(event.job)
-        if row is not None:  # a failed file that is tried again
+        if row is not None:  # a file that is in the list already
             self._attempts[row] = 0
-            self._set(row, State.WAITING)
+            self._sizes[row] = event.size
+            self._seconds[row] = 0.0
+            self.first.discard(row)
+            self._set(row, state)
             return row
-        row = self._add(event.job, event.name, event.path, event.size, State.WAITING)
+        row = self._add(event.job, event.name, event.path, event.size, state)
         missing = event.job + 1 - len(self._rows)
         if missing > 0:
             self._rows.extend(array("i", [-1]) * missing)
         self._rows[event.job] = row
+        return row
+
+    def _prioritised(self, event: FilePrioritised) -> int | None:
+        row = self._row(event.job)
+        if row is not None:
+            (self.first.add if event.priority > 0 else self.first.discard)(row)
         return row
 
     def _add(
@@ -214,6 +248,13 @@ class Rows:
             self.progress[row] = Progress(now, now)
         if reason:
             self.reasons[row] = reason
+        return row
+
+    def _turn(self, job: int, before: frozenset[State], state: State) -> int | None:
+        """Enter a state from certain ones; from others the file has gone on meanwhile."""
+        row = self._row(job)
+        if row is not None and self.state(row) in before:
+            self._set(row, state)
         return row
 
     def _set(self, row: int, state: State) -> None:

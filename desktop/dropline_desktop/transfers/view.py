@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 from PySide6.QtCore import (
     QItemSelection,
@@ -34,7 +34,7 @@ from dropline_desktop.text import printable
 from dropline_desktop.theme import Size, Theme
 from dropline_desktop.transfers.model import Column, Index, TransfersModel
 from dropline_desktop.transfers.painter import Line, RowPainter
-from dropline_desktop.transfers.rows import UNFINISHED, State
+from dropline_desktop.transfers.rows import ACTIVE, THERE, UNFINISHED, State
 
 #: Lines that are copied to the clipboard at most.
 MAX_COPIED = 100_000
@@ -49,6 +49,8 @@ WIDTHS = {
 }
 #: Columns that a narrow list does without, and how many digits wide it must be to have them.
 SPARE = {Column.SIZE: 44, Column.ATTEMPT: 75, Column.SPEED: 75}
+#: An action, and the states of the files that it acts on.
+Deed = tuple[QAction, frozenset[State]]
 #: Milliseconds between repaints of what changes with time alone ("retry in").
 TICK = 500
 
@@ -58,6 +60,11 @@ class TransfersView(QTableView):
 
     cancelAsked = Signal(object)
     retryAsked = Signal(object)
+    sendAgainAsked = Signal(object)
+    holdAsked = Signal(object)
+    releaseAsked = Signal(object)
+    #: Job ids, and the priority that they are to have.
+    priorityAsked = Signal(object, int)
     #: A sentence that the user must read.
     noticed = Signal(str)
 
@@ -79,8 +86,7 @@ class TransfersView(QTableView):
         self.setShowGrid(False)
         self.setWordWrap(False)
         self._set_up_headers()
-        self._retry = self._action("retry", self.tr("Retry"), "F5", self._ask_retry)
-        self._cancel = self._action("cancel", self.tr("Cancel"), "Del", self._ask_cancel)
+        self._deeds = self._make_deeds()
         self._copy_paths = self._action("copy", self.tr("Copy path"), "Ctrl+C", self.copy_paths)
         self._copy_reasons = self._action(
             "copy", self.tr("Copy error"), "Ctrl+Shift+C", self.copy_reasons
@@ -109,22 +115,53 @@ class TransfersView(QTableView):
             self.setColumnWidth(column, digits * em)
 
     def _action(self, picture: str, text: str, key: str, run: Callable[[], object]) -> QAction:
-        action = QAction(icon(picture, self._theme), text, self)
+        action = QAction(text, self)
+        if picture:
+            action.setIcon(icon(picture, self._theme))
         action.setShortcut(QKeySequence(key))
         action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
         action.triggered.connect(lambda: run())
         self.addAction(action)
         return action
 
+    def _make_deeds(self) -> tuple[tuple[Deed, ...], ...]:
+        """What acts on the selected files, in the groups and the order of the menu."""
+
+        def deed(
+            picture: str,
+            text: str,
+            key: str,
+            states: frozenset[State],
+            ask: Callable[[list[int]], object],
+        ) -> Deed:
+            def run() -> None:
+                if jobs := self._selected_jobs(states):
+                    ask(jobs)
+
+            return self._action(picture, text, key, run), states
+
+        def prioritise(priority: int) -> Callable[[list[int]], object]:
+            return lambda jobs: self.priorityAsked.emit(jobs, priority)
+
+        failed, held = frozenset({State.FAILED}), frozenset({State.HELD})
+        waiting = UNFINISHED - {State.SENDING}
+        return (
+            (
+                deed("pause", self.tr("Pause"), "P", ACTIVE, self.holdAsked.emit),
+                deed("play", self.tr("Resume"), "R", held, self.releaseAsked.emit),
+            ),
+            (
+                deed("first", self.tr("Send first"), "Alt+Up", waiting, prioritise(1)),
+                deed("", self.tr("Usual turn"), "Alt+Down", waiting, prioritise(0)),
+            ),
+            (
+                deed("retry", self.tr("Retry"), "F5", failed, self.retryAsked.emit),
+                deed("", self.tr("Send again"), "Shift+F5", THERE, self.sendAgainAsked.emit),
+                deed("cancel", self.tr("Cancel"), "Del", UNFINISHED, self.cancelAsked.emit),
+            ),
+        )
+
     # --- what the user asks for -------------------------------------------------------------
-
-    def _ask_retry(self) -> None:
-        if jobs := self._selected_jobs(frozenset({State.FAILED})):
-            self.retryAsked.emit(jobs)
-
-    def _ask_cancel(self) -> None:
-        if jobs := self._selected_jobs(UNFINISHED):
-            self.cancelAsked.emit(jobs)
 
     def copy_paths(self) -> None:
         """Put the paths of the selected files on the clipboard, one a line."""
@@ -157,11 +194,13 @@ class TransfersView(QTableView):
             return
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self._retry.setEnabled(bool(self._selected_jobs(frozenset({State.FAILED}))))
-        self._cancel.setEnabled(bool(self._selected_jobs(UNFINISHED)))
+        chosen = self._selected_states()
+        for group in self._deeds:
+            for action, states in group:
+                action.setEnabled(not chosen.isdisjoint(states))
+                menu.addAction(action)
+            menu.addSeparator()
         self._copy_reasons.setEnabled(bool(self._model.rows.reasons))
-        menu.addActions([self._retry, self._cancel])
-        menu.addSeparator()
         menu.addActions([self._copy_paths, self._copy_reasons, self._reveal])
         # A key must work whatever the last menu greyed out.
         menu.aboutToHide.connect(self._enable_actions, Qt.ConnectionType.QueuedConnection)
@@ -180,12 +219,13 @@ class TransfersView(QTableView):
             for place in range(piece.top(), piece.bottom() + 1):
                 yield self._model.row(place)
 
+    def _selected_states(self) -> set[State]:
+        pieces = (self._model.states(piece.top(), piece.bottom()) for piece in self._ranges())
+        return set().union(*pieces)
+
     def _selected_jobs(self, states: frozenset[State]) -> list[int]:
-        return [
-            job
-            for piece in self._ranges()
-            for job in self._model.jobs(piece.top(), piece.bottom(), states)
-        ]
+        pieces = (self._model.jobs(p.top(), p.bottom(), states) for p in self._ranges())
+        return list(chain.from_iterable(pieces))
 
     # --- how it looks -----------------------------------------------------------------------
 
