@@ -45,8 +45,8 @@ SMALL = 1 << 20
 PASSING = frozenset({408, 425, 429})
 #: The type of the problem that the connection broke off, for one when a receiver is stopped.
 CUT_SHORT = "urn:dropline:problem:cut-short"
-#: An answer longer than this is not one of ours.
-MAX_ANSWER = 1 << 20
+#: An answer longer than this is not one of ours: 256 names of 4,096 bytes may take six each.
+MAX_ANSWER = 8 << 20
 #: What a request raises when the other side or the way there fails.
 FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 #: Statuses that tell of the target, not of what was sent to it.
@@ -249,14 +249,15 @@ class _Sender:
         try:
             response, answer = self._post(_Body(size, _read_parts(parts)))
         except FAILURES as error:
-            self._bundles.broke()
+            if not all(part.attempt.aborted for part in parts):
+                self._bundles.broke()
             failure = self._unreachable(error)
             for part in parts:
                 outcomes[part.number] = Aborted() if part.attempt.aborted else failure
             return outcomes
         for part, outcome in zip(parts, self._judge_all(parts, response, answer), strict=False):
             outcomes[part.number] = outcome
-        if not any(isinstance(outcome, Unreached) for outcome in outcomes):
+        if response.ok and not any(isinstance(outcome, Unreached) for outcome in outcomes):
             self._bundles.went(len(parts), time.monotonic() - began)
         return outcomes
 
@@ -265,6 +266,10 @@ class _Sender:
             data, digest = b"", sha256()
         else:
             with Source(item) as source:
+                if item.size > SMALL:
+                    raise TransientError(
+                        f"“{item.path}” has grown: it is sent again alone.", at_source=True
+                    )
                 data, digest = source.read_all(), source.hash
         head = self._head(item, digest.digest())
         if not first:
@@ -284,7 +289,7 @@ class _Sender:
             target = _identity(response)
             pairs = zip(parts, files, strict=False)
             return [self._judge_part(part, file, whole, target) for part, file in pairs]
-        if _may_pass(status):
+        if _may_pass(status, answer):
             return [self._refusal(p.item, Answer.of(response, answer), p.sent) for p in parts]
         self._bundles.refused()
         return []
@@ -372,7 +377,7 @@ class _Sender:
         if answer.status == 422 and not item.content:
             item.content = sent  # damaged on the way, or an old key: once more, under a new one
             return TransientError(sentence)
-        if _may_pass(answer.status) or answer.problem.get("type") == CUT_SHORT:
+        if _may_pass(answer.status, answer.problem):
             down = answer.status in DOWN
             return TransientError(sentence, answer.retry_after, target_down=down)
         return PermanentError(sentence)
@@ -412,8 +417,10 @@ def _identity(response: requests.Response) -> str:
     return response.headers.get(IDENTITY_HEADER, "")
 
 
-def _may_pass(status: int) -> bool:
-    return status in PASSING or (status >= 500 and status != 507)
+def _may_pass(status: int, problem: dict[str, Any]) -> bool:
+    return (
+        status in PASSING or (status >= 500 and status != 507) or problem.get("type") == CUT_SHORT
+    )
 
 
 class Digest(Protocol):
