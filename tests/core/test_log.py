@@ -53,6 +53,15 @@ def test_keys_of_later_versions_are_left_alone() -> None:
     assert Entry.from_json(line) == Entry(1.0, Kind.START, "a")
 
 
+def test_a_start_may_say_who_serves_the_job() -> None:
+    """Logs of before workers had numbers read as they did."""
+    entry = Entry(1.0, Kind.START, "a", worker=3)
+    assert entry.to_json() == '{"t":1.0,"kind":"start","job":"a","worker":3}'
+    assert Entry(1.0, Kind.START, "a").to_json() == '{"t":1.0,"kind":"start","job":"a"}'
+    for line in ('{"t": 1, "kind": "start", "job": "a"}', entry.to_json().replace("3", "null")):
+        assert Entry.from_json(line) == Entry(1.0, Kind.START, "a", worker=None)
+
+
 @pytest.mark.parametrize(
     ("line", "wrong"),
     [
@@ -78,6 +87,9 @@ def test_keys_of_later_versions_are_left_alone() -> None:
         ('{"t": 1, "kind": "workers"}\n', "workers must be .* not missing"),
         ('{"t": 1, "kind": "workers", "workers": -1}\n', "workers must be .* not -1"),
         ('{"t": 1, "kind": "workers", "workers": 2.0}\n', "workers must be .* not 2.0"),
+        ('{"t": 1, "kind": "start", "job": 1, "worker": "1"}\n', 'worker must be .* not "1"'),
+        ('{"t": 1, "kind": "start", "job": 1, "worker": true}\n', "worker must be .* not true"),
+        ('{"t": 1, "kind": "start", "job": 1, "worker": 1.5}\n', "worker must be .* not 1.5"),
         ('{"t": 0.5, "kind": "arrive", "job": 2}\n', "goes back from 1.0 to 0.5"),
         # Whole JSON is no line cut short, though its line feed is missing.
         ('{"t": 0.5, "kind": "arrive", "job": 2}', "goes back"),

@@ -43,24 +43,43 @@ def overlap(spans: Iterable[tuple[float, float]], a: float, b: float) -> Fractio
     return sum((length for length in lengths if length > 0), Fraction(0))
 
 
+def spans_of_workers(served: list[tuple[Entry, float]]) -> list[tuple[float, float]]:
+    """When each worker was busy, given starts and their ends; who has no number serves one job."""
+    spans: list[tuple[float, float]] = []
+    by_worker: dict[int, list[tuple[float, float]]] = {}
+    for start, end in served:
+        mine = spans if start.worker is None else by_worker.setdefault(start.worker, [])
+        mine.append((start.t, end))
+    for mine in by_worker.values():
+        mine.sort()
+        begin, until = mine[0]
+        for x, y in mine[1:]:
+            if x > until:
+                spans.append((begin, until))
+                begin = x
+            until = max(until, y)
+        spans.append((begin, until))
+    return spans
+
+
 def brute_force(log: list[Entry], a: float, b: float) -> dict[str, Value]:
     """The contract's figures of a legal log over [a, b), straight from their definitions."""
     last = max([b, *(e.t for e in log)])
     inside = [e for e in log if a <= e.t < b]
     count = {kind: sum(e.kind is kind for e in inside) for kind in Kind}
-    present, busy, responses, waits = [], [], [], []
+    present, served, responses, waits = [], [], [], []
     arrive: dict[Any, float] = {}
     first: dict[Any, float] = {}
-    running: dict[Any, float] = {}
+    running: dict[Any, Entry] = {}
     for e in log:
         if e.kind is Kind.ARRIVE:
             arrive[e.job] = e.t
         elif e.kind is Kind.START:
             first.setdefault(e.job, e.t)
-            running[e.job] = e.t
+            running[e.job] = e
         elif e.kind is not Kind.WORKERS:
             if e.job in running:
-                busy.append((running.pop(e.job), e.t))
+                served.append((running.pop(e.job), e.t))
             if e.kind is not Kind.RETRY:
                 arrived = arrive.pop(e.job)
                 started = first.pop(e.job, None)
@@ -69,7 +88,9 @@ def brute_force(log: list[Entry], a: float, b: float) -> dict[str, Value]:
                     responses.append(Fraction(e.t) - Fraction(arrived))
                     waits.append(Fraction(started) - Fraction(arrived))
     present += [(t, last) for t in arrive.values()]
-    busy += [(t, last) for t in running.values()]
+    served += [(start, last) for start in running.values()]
+    serving = overlap([(start.t, end) for start, end in served], a, b)
+    busy = spans_of_workers(served)
 
     # max(c, busy) changes only where either does.
     cuts = sorted({a, b, *(t for t in [*(e.t for e in log)] if a < t < b)})
@@ -95,7 +116,7 @@ def brute_force(log: list[Entry], a: float, b: float) -> dict[str, Value]:
         "throughput": ratio(count[Kind.FINISH], length),
         "service_rate": ratio(attempts, worked),
         "mean_in_system": ratio(in_system, length),
-        "mean_waiting": ratio(in_system - worked, length),
+        "mean_waiting": ratio(in_system - serving, length),
         "mean_busy": ratio(worked, length),
         "mean_workers": ratio(capacity, length),
         "utilisation": ratio(worked, capacity),
@@ -116,6 +137,7 @@ def same(got: dict[str, Value], expected: dict[str, Value]) -> None:
 def legal_logs(draw: st.DrawFn) -> list[Entry]:
     """Any log a line can make: retries, cancels, resizes, ids that come back, equal times.
 
+    Workers with a number may serve several jobs at a time.
     Times lie on a grid, so that a bin's edge can fall on an entry but never within its rounding.
     """
     t = draw(st.integers(-2000, 2000))
@@ -135,7 +157,8 @@ def legal_logs(draw: st.DrawFn) -> list[Entry]:
         if kind is Kind.WORKERS:
             log.append(Entry(t / 1000, kind, workers=draw(st.integers(0, 4))))
             continue
-        log.append(Entry(t / 1000, kind, job))
+        worker = draw(st.none() | st.integers(1, 3)) if kind is Kind.START else None
+        log.append(Entry(t / 1000, kind, job, worker=worker))
         if kind is Kind.START:
             state[job] = "running"
         elif kind in (Kind.ARRIVE, Kind.RETRY):
@@ -224,6 +247,57 @@ def test_measure_streams_the_same_figures(
     near(measured["response_p95"], responses_in(log, a, b), 0.95)
 
 
+@given(legal_logs())
+@settings(deadline=None)
+def test_a_worker_of_several_jobs_is_one_busy_worker(log: list[Entry]) -> None:
+    log = [e._replace(worker=e.worker or 9) if e.kind is Kind.START else e for e in log]
+    meter = Meter(log[0].t if log else 0.0)
+    start = meter.totals(0.0)
+    serving: set[Any] = set()
+    workers: set[Any] = set()
+    for e in log:
+        meter.observe(e)
+        if e.kind is Kind.START:
+            serving.add(e.job)
+            workers.add(e.worker)
+        elif e.kind not in {Kind.ARRIVE, Kind.WORKERS}:
+            serving.discard(e.job)
+        state = meter.state(e.t)
+        assert state.waiting + len(serving) == state.in_system
+        assert bool(serving) <= state.busy <= min(len(workers), len(serving))
+    end = meter.totals(1e4)
+    assert end.busy_area <= end.serving_area
+    assert end.busy_area <= len(workers) * (end.time - start.time)
+
+
+def test_bundles_one_after_another(tmp_path: Path) -> None:
+    """Two bundles of one worker, by hand: 3 files in 2 s, of which one twice, then 1 in 1 s."""
+    log = [
+        Entry(0.0, Kind.WORKERS, workers=1),
+        *(Entry(0.0, Kind.ARRIVE, job) for job in "abcd"),
+        *(Entry(1.0, Kind.START, job, worker=7) for job in "abc"),
+        Entry(3.0, Kind.FINISH, "a"),
+        Entry(3.0, Kind.FINISH, "b"),
+        Entry(3.0, Kind.RETRY, "c"),
+        Entry(4.0, Kind.START, "c", worker=7),
+        Entry(5.0, Kind.FAIL, "c"),
+        Entry(6.0, Kind.START, "d", worker=8),
+        Entry(7.0, Kind.CANCEL, "d"),
+    ]
+    expected: dict[str, Value] = {
+        "arrivals": 4, "finished": 2, "failed": 1, "retried": 1, "cancelled": 1,
+        "arrival_rate": 0.5, "throughput": 0.25, "service_rate": 1.0,
+        "mean_in_system": 18 / 8, "mean_waiting": 10 / 8, "mean_busy": 0.5, "mean_workers": 1.0,
+        "utilisation": 0.5, "mean_response": 3.0, "mean_wait": 1.0,
+    }  # fmt: skip
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(f"{entry.to_json()}\n" for entry in log))
+    totals = totals_at(log, (0.0, 8.0))
+    same(figures(totals[0.0], totals[8.0]).as_dict(), expected)
+    same(measure(path, 0.0, 8.0), expected)
+    same(brute_force(log, 0.0, 8.0), expected)
+
+
 def responses_in(log: list[Entry], a: float, b: float) -> list[float]:
     arrive: dict[Any, float] = {}
     responses = []
@@ -279,24 +353,25 @@ def start_before(log: list[Entry], start: float) -> float:
 
 def plain_state(log: list[Entry], now: float) -> State:
     arrive: dict[Any, float] = {}
-    running = set()
+    running: dict[Any, int | None] = {}
     workers = 0
     for e in log:
         if e.kind is Kind.ARRIVE:
             arrive[e.job] = e.t
         elif e.kind is Kind.START:
-            running.add(e.job)
+            running[e.job] = e.worker
         elif e.kind is Kind.WORKERS:
             workers = e.workers or 0
         else:
-            running.discard(e.job)
+            running.pop(e.job, None)
             if e.kind is not Kind.RETRY:
                 del arrive[e.job]
     ages = [now - t for t in arrive.values()]
+    numbers = {worker for worker in running.values() if worker is not None}
     return State(
         in_system=len(ages),
         waiting=len(ages) - len(running),
-        busy=len(running),
+        busy=len(numbers) + sum(worker is None for worker in running.values()),
         workers=workers,
         mean_age=sum(ages) / len(ages) if ages else None,
         oldest_age=max(ages) if ages else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -833,6 +834,16 @@ def test_a_job_released_before_its_attempt_has_stopped_goes_on() -> None:
     assert stories.of[job] == ["arrived", "started", "started", "finished item 0"]
 
 
+@pytest.fixture
+def short_turns() -> Iterator[None]:
+    """Let threads take turns so often that one gets in between any two steps of another."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("short_turns")
 @pytest.mark.parametrize("what", ["hold", "cancel"])
 def test_a_job_that_fails_while_it_is_stopped_is_not_begun_again(what: str) -> None:
     """By no other worker either, of which many stand by."""
@@ -843,9 +854,9 @@ def test_a_job_that_fails_while_it_is_stopped_is_not_begun_again(what: str) -> N
         raise Unreached
 
     floor, stories = Floor(behave), Stories()
-    with station(floor, stories, workers=8) as line:
-        ids = line.submit(items(4))
-        until(lambda: floor.busy == 4)
+    with station(floor, stories, workers=60) as line:
+        ids = line.submit(items(30))
+        until(lambda: floor.busy == 30)
         getattr(line, what)(ids)
         stop.set()
         end = "held" if what == "hold" else "cancelled"
@@ -1073,10 +1084,15 @@ steps = st.lists(
 )
 
 
-@given(steps=steps, seed=st.integers(0, 5), floor_type=st.sampled_from([Floor, Bundler]))
-@settings(max_examples=80, deadline=None)
+@given(
+    steps=steps,
+    seed=st.integers(0, 5),
+    start=st.integers(0, 30),
+    floor_type=st.sampled_from([Floor, Bundler]),
+)
+@settings(max_examples=150, deadline=None)
 def test_c_is_exact_and_nothing_is_stuck_whatever_the_user_does(
-    steps: list[tuple[str, object]], seed: int, floor_type: type[Floor]
+    steps: list[tuple[str, object]], seed: int, start: int, floor_type: type[Floor]
 ) -> None:
     """Running ≤ wanted after the drains, busy ≤ running, and every job ends exactly once."""
     meter = Meter(time.monotonic())
@@ -1101,6 +1117,7 @@ def test_c_is_exact_and_nothing_is_stuck_whatever_the_user_does(
     with station(floor, stories, backoff=backoff, breaker=breaker) as line:
         line.watch(meter.observe_all)
         line.watch(entries.extend)
+        submitted += line.submit([(f"item {n}", n % 3 * SMALL) for n in range(start)])
         for what, value in steps:
             match what, value:
                 case "resize", int():
@@ -1108,7 +1125,7 @@ def test_c_is_exact_and_nothing_is_stuck_whatever_the_user_does(
                 case "submit", int():
                     more = items(value, len(submitted))
                     submitted += line.submit(
-                        [(name, n * SMALL) for n, (name, _) in enumerate(more)]
+                        [(name, n % 3 * SMALL) for n, (name, _) in enumerate(more)]
                     )
                 case "cancel", int():
                     line.cancel([value])

@@ -23,8 +23,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dropline.receiver import Receiver
-from dropline.station import Aborted, Attempt, PermanentError, TransientError
-from dropline.targets import ReceiverTarget, Target, Upload
+from dropline.station import Aborted, Attempt, PermanentError, TransientError, Unreached
+from dropline.targets import Receipt, ReceiverTarget, Target, Upload
+from dropline.targets.bundles import FIRST_FILES, MOST_FILES
 from dropline.targets.failures import MAX_RETRY_AFTER
 from dropline.targets.http import BLOCK
 from dropline.targets.receiver import SMALL
@@ -229,6 +230,239 @@ def test_a_token_is_needed_where_one_is_set(tmp_path: Path) -> None:
             serve(target(receiver.url), item)
         receipt = serve(ReceiverTarget(receiver.url, installation="x", token="secret"), item)
         assert receipt.size == 7
+    finally:
+        receiver.stop()
+
+
+# --- bundles, a real receiver ---------------------------------------------------------------------
+
+NAMES = [
+    "a/b/c.txt",
+    "照片/😀.png",
+    '"; filename="x',
+    "a\r\nContent-Type: text/html\r\n\r\n<b>",
+    "%22%0A%41",
+    "back\\slash\\",
+    "../../etc/passwd",
+    "字" * 85 + "/" + "a" * 255,
+    "\x01\x7f\x85\u2028",
+    "caf\udce9",
+    "--dropline-7c1f2b9e4a5d4a0c9c38a1f6e0d2b374--",
+]
+
+
+def serve_all(worker: Any, items: list[Upload]) -> list[Any]:
+    return list(worker.serve_bundle(items, [attempt() for _ in items]))
+
+
+def uploads(folder: Path, count: int) -> list[Upload]:
+    """Files of as many bytes as their number, each with other bytes."""
+    return [upload(folder / str(n), bytes([n % 251]) * n) for n in range(count)]
+
+
+def test_a_bundle_arrives_whole_whatever_its_names(
+    receiver: Receiver, stored: Any, tmp_path: Path
+) -> None:
+    items = [upload(tmp_path / str(n), b"x" * n, name) for n, name in enumerate(NAMES)]
+    (tmp_path / "empty").mkdir()
+    folder = upload(tmp_path / "empty", None, "an/empty folder/")
+    folder.size = 0
+    items.append(folder)
+    reports: list[list[int]] = [[] for _ in items]
+    where = target(receiver.url)
+    with sender(where) as worker:
+        receipts = worker.serve_bundle(items, [Attempt(report.append) for report in reports])
+    for item, got, report in zip(items, receipts, reports, strict=True):
+        content = b"" if item.is_folder else Path(item.source).read_bytes()
+        assert (got.size, got.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+        assert not got.duplicate
+        assert got.target
+        assert sum(report) == len(content)
+    files = {file["file_id"]: file for file in stored.files()}
+    for item, got in zip(items, receipts, strict=True):
+        assert files[got.file_id]["name"] == item.wire_name
+    assert files[receipts[-1].file_id]["type"] == "application/x-directory"
+
+
+def test_a_bundle_of_empty_files_and_one_of_many_blocks(
+    receiver: Receiver, stored: Any, tmp_path: Path
+) -> None:
+    sizes = [0, 0, 1, SMALL, 0, BLOCK, BLOCK - 1, SMALL - 1, 0]
+    items = [upload(tmp_path / str(n), bytes([n]) * size) for n, size in enumerate(sizes)]
+    with sender(target(receiver.url)) as worker:
+        assert [got.size for got in serve_all(worker, items)] == sizes
+    assert stored.digests() == {
+        str(n): hashlib.sha256(bytes([n]) * size).hexdigest() for n, size in enumerate(sizes)
+    }
+
+
+def test_the_longest_names_of_a_bundle_still_fit_into_the_answer(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    """Each character takes six in JSON."""
+    items = [upload(tmp_path / str(n), b"x", f"{n}/" + "\x01" * 4000) for n in range(MOST_FILES)]
+    with sender(target(receiver.url)) as worker:
+        assert {type(got) for got in serve_all(worker, items)} == {Receipt}
+
+
+def test_a_bundle_again_and_twice_the_same_file_are_duplicates(
+    receiver: Receiver, stored: Any, tmp_path: Path
+) -> None:
+    items = uploads(tmp_path, 5)
+    again = [upload(tmp_path / "3", None), *items, upload(tmp_path / "3", None)]
+    with sender(target(receiver.url)) as worker:
+        first = serve_all(worker, items)
+        second = serve_all(worker, again)
+        alone = worker.serve(items[2], attempt())
+    assert [got.duplicate for got in first] == [False] * 5
+    assert [got.duplicate for got in second] == [True] * 7
+    assert [got.file_id for got in second[1:-1]] == [got.file_id for got in first]
+    assert second[0].file_id == second[-1].file_id == first[3].file_id
+    assert (alone.file_id, alone.duplicate) == (first[2].file_id, True)
+    assert len(stored.files()) == 5
+
+
+def test_the_same_file_twice_in_a_first_bundle_is_stored_once(
+    receiver: Receiver, stored: Any, tmp_path: Path
+) -> None:
+    item = upload(tmp_path / "file")
+    with sender(target(receiver.url)) as worker:
+        one, other = serve_all(worker, [item, upload(tmp_path / "file", None)])
+    assert (one.file_id, one.duplicate, other.duplicate) == (other.file_id, False, True)
+    assert len(stored.files()) == 1
+
+
+def test_a_bad_source_in_the_middle_of_a_bundle_fails_alone(
+    unprivileged: Callable[[], Path],
+) -> None:
+    folder = unprivileged()
+    receiver = Receiver(folder / "received", port=0)
+    receiver.start()
+    items = uploads(folder, 6)
+    (folder / "0").unlink()
+    (folder / "2").chmod(0o000)
+    (folder / "4").unlink()
+    os.mkfifo(folder / "4")
+    try:
+        with sender(target(receiver.url)) as worker:
+            got = serve_all(worker, items)
+        files = requests.get(f"{receiver.url}/files").json()["files"]
+    finally:
+        receiver.stop()
+    assert [type(each) for each in got] == [PermanentError, Receipt] * 3
+    assert all(error.at_source for error in got[::2])
+    assert "is not there any more" in str(got[0])
+    assert "may not be read" in str(got[2])
+    assert "is no longer a file" in str(got[4])
+    assert {file["name"] for file in files} == {"1", "3", "5"}
+
+
+def test_a_bundle_of_bad_sources_asks_nothing_of_the_target(
+    rogue: MakeRogue, tmp_path: Path
+) -> None:
+    items = uploads(tmp_path, 3)
+    for item in items:
+        Path(item.source).unlink()
+    server = rogue(b"")
+    with sender(target(server.url)) as worker:
+        assert {type(each) for each in serve_all(worker, items)} == {PermanentError}
+    assert server.requests == []
+
+
+def test_a_file_that_has_grown_large_is_not_read_into_a_bundle(
+    receiver: Receiver, stored: Any, tmp_path: Path
+) -> None:
+    items = uploads(tmp_path, 3)
+    os.truncate(tmp_path / "1", SMALL + 1)
+    with sender(target(receiver.url)) as worker:
+        got = serve_all(worker, items)
+        assert [type(each) for each in got] == [Receipt, TransientError, Receipt]
+        assert got[1].at_source
+        assert "has grown" in str(got[1])
+        assert worker.serve(items[1], attempt()).size == SMALL + 1
+
+
+def test_a_file_that_changes_while_a_bundle_is_read_fails_alone(
+    receiver: Receiver, stored: Any, tmp_path: Path
+) -> None:
+    items = uploads(tmp_path, 3)
+    done = threading.Event()
+
+    def change() -> None:
+        while not done.is_set():
+            os.utime(tmp_path / "1")
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        with sender(target(receiver.url)) as worker:
+            for _ in range(200):
+                got = serve_all(worker, items)
+                assert [type(got[0]), type(got[2])] == [Receipt, Receipt]
+                if isinstance(got[1], TransientError):
+                    break
+    finally:
+        done.set()
+        thread.join()
+    assert isinstance(got[1], TransientError)
+    assert got[1].at_source
+    assert "changed while it was read" in str(got[1])
+
+
+def test_damage_to_one_file_of_a_bundle_fails_that_one(
+    receiver: Receiver, stored: Any, rogue: MakeRogue, tmp_path: Path
+) -> None:
+    def relay(_rogue: Any, connection: socket.socket, request: Any) -> None:
+        boundary = request.body[2 : request.body.index(b"\r\n")].decode()
+        answer = requests.post(
+            f"{receiver.url}{request.path}",
+            data=request.body.replace(b"precious", b"precioux"),
+            headers={"Content-Type": f"multipart/form-data; boundary={boundary}"},
+        )
+        connection.sendall(http(f"{answer.status_code} {answer.reason}", answer.content))
+
+    items = [upload(tmp_path / name, name.encode()) for name in ("dull", "precious", "plain")]
+    key = items[1].key("here", "there")
+    with sender(target(rogue(relay).url)) as worker:
+        got = serve_all(worker, items)
+    assert [type(each) for each in got] == [Receipt, TransientError, Receipt]
+    assert "do not have the SHA-256" in str(got[1])
+    assert not got[1].target_down
+    assert items[1].key("here", "there") != key
+    assert {file["name"] for file in stored.files()} == {"dull", "plain"}
+
+
+def test_what_is_too_large_in_a_bundle_fails_alone(tmp_path: Path) -> None:
+    receiver = Receiver(tmp_path / "received", port=0, max_size=5)
+    receiver.start()
+    try:
+        items = [*uploads(tmp_path, 4), upload(tmp_path / "big", b"x" * 6), *uploads(tmp_path, 5)]
+        where = target(receiver.url)
+        with sender(where) as worker:
+            got = serve_all(worker, items)
+            assert worker.room().items >= FIRST_FILES
+        assert [type(each) for each in got] == [Receipt] * 4 + [PermanentError] + [Receipt] * 5
+        assert re.search("answered 413: 'big' is larger", str(got[4]))
+    finally:
+        receiver.stop()
+
+
+def test_where_the_disk_is_full_each_file_of_a_bundle_is_told(
+    small_disk: Callable[[int], Path], tmp_path: Path
+) -> None:
+    receiver = Receiver(small_disk(2 << 20), port=0)
+    receiver.start()
+    try:
+        items = [upload(tmp_path / str(n), bytes([n]) * (700 << 10)) for n in range(5)]
+        with sender(target(receiver.url)) as worker:
+            got = serve_all(worker, items)
+        assert {type(each) for each in got} <= {Receipt, PermanentError}
+        assert isinstance(got[-1], PermanentError)
+        assert "answered 507" in str(got[-1])
+        assert "disk is full" in str(got[-1])
+        names = [item.name for item, each in zip(items, got, strict=True) if type(each) is Receipt]
+        answer = requests.get(f"{receiver.url}/files").json()
+        assert sorted(file["name"] for file in answer["files"]) == names
     finally:
         receiver.stop()
 
@@ -773,6 +1007,168 @@ def test_a_token_goes_to_the_receiver_and_not_along_a_redirect(
         serve(where, upload(tmp_path / "file"))
     assert thief.requests == []
     assert "secret" not in where.url
+
+
+# --- bundles, servers that misbehave --------------------------------------------------------------
+
+
+def files_of(request: Any) -> list[dict[str, Any]]:
+    """What an honest receiver would answer for the parts of a request."""
+    pattern = rb"filename\*=UTF-8''(\S+)\r\n.*?\r\n\r\n(.*?)\r\n--dropline"
+    return [
+        {
+            "file_id": name.decode(),
+            "name": name.decode(),
+            "size": len(data),
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "duplicate": False,
+        }
+        for name, data in re.findall(pattern, request.body, re.DOTALL)
+    ]
+
+
+NO_BUNDLES = {
+    "404": http("404 Not Found", "<html>"),
+    "400": http("400 Bad Request", json.dumps({"detail": "One file, please."})),
+    "401": http("401 Unauthorized", json.dumps({"detail": "Who are you?"})),
+    "413": http("413 Too Large", "<html>nginx</html>"),
+    "redirect": http("302 Found", b"", "Location: /elsewhere"),
+    "not JSON": http("201 Created", b"\xff\xfe"),
+    "list": http("201 Created", "[]"),
+    "no files": http("201 Created", json.dumps({"status": "success"})),
+    "files of text": http("201 Created", json.dumps({"files": ["x", "y", "z"]})),
+    "files by name": http("201 Created", json.dumps({"files": {"x": 1}})),
+}
+
+
+@pytest.mark.parametrize("case", NO_BUNDLES)
+def test_a_target_that_takes_no_bundles_gets_one_by_one(
+    rogue: MakeRogue, tmp_path: Path, case: str
+) -> None:
+    """The bundle's files wait as they did, and each is told what is wrong when it goes alone."""
+    where = target(rogue(NO_BUNDLES[case]).url)
+    items = uploads(tmp_path, 3)
+    with sender(where) as worker, sender(where) as other:
+        assert {type(each) for each in serve_all(worker, items)} == {Unreached}
+        assert worker.room().items == other.room().items == 1
+        for item in items:
+            with pytest.raises(PermanentError, match="answered"):
+                worker.serve(item, attempt())
+
+
+WHOLE = {
+    "503": (http("503 Busy", json.dumps({"detail": "Come back."}), "Retry-After: 7"), 7.0, True),
+    "429": (http("429 Slow down"), None, True),
+    "500": (http("500 Oops"), None, False),
+    "408": (http("408 Too slow"), None, False),
+    "stopping": (
+        http("400 Bad", json.dumps({"type": "urn:dropline:problem:cut-short", "detail": "Why?"})),
+        None,
+        False,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WHOLE)
+def test_an_answer_to_the_whole_bundle_that_may_pass_is_each_files(
+    rogue: MakeRogue, tmp_path: Path, case: str
+) -> None:
+    answer, retry_after, down = WHOLE[case]
+    with sender(target(rogue(answer).url)) as worker:
+        got = serve_all(worker, uploads(tmp_path, FIRST_FILES))
+        assert [type(each) for each in got] == [TransientError] * FIRST_FILES
+        assert {(each.retry_after, each.target_down) for each in got} == {(retry_after, down)}
+        assert worker.room().items == FIRST_FILES  # it says nothing about how long one takes
+
+
+def test_a_bundle_whose_connection_is_cut_may_go_again_in_smaller_ones(
+    rogue: MakeRogue, tmp_path: Path
+) -> None:
+    def cut(_rogue: Any, connection: socket.socket, _request: Any) -> None:
+        connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 1000\r\n\r\n{")
+        raise ConnectionAbortedError
+
+    with sender(target(rogue(cut).url)) as worker:
+        got = serve_all(worker, uploads(tmp_path, 3))
+        assert [type(each) for each in got] == [TransientError] * 3
+        assert all(each.target_down and "broke off" in str(each) for each in got)
+        assert worker.room().items == FIRST_FILES // 2
+
+
+@pytest.mark.parametrize("told", [0, 1, 2])
+def test_what_an_answer_does_not_come_to_is_unreached(
+    rogue: MakeRogue, tmp_path: Path, told: int
+) -> None:
+    def answer(_rogue: Any, connection: socket.socket, request: Any) -> None:
+        files = files_of(request)[:told]
+        connection.sendall(http("201 Created", json.dumps({"files": files})))
+
+    with sender(target(rogue(answer).url)) as worker:
+        got = serve_all(worker, uploads(tmp_path, 3))
+        assert [type(each) for each in got] == [Receipt] * told + [Unreached] * (3 - told)
+        assert worker.room().items == FIRST_FILES // 2
+
+
+def test_each_file_of_an_answer_is_judged_by_itself(rogue: MakeRogue, tmp_path: Path) -> None:
+    def answer(_rogue: Any, connection: socket.socket, request: Any) -> None:
+        if request.method == "DELETE":
+            connection.sendall(http("204 No Content"))
+            return
+        files = files_of(request)
+        files[0]["sha256"] = "0" * 64
+        del files[1]["size"]
+        files[2] = {"error": {"status": 503, "detail": "Come back."}}
+        files[3] = {"error": {"detail": "No."}}
+        files[4] = {"error": "a word"}
+        files[5] = {"error": {"status": "many", "detail": 7}}
+        files[6]["size"] = "many"
+        files.append({"more": "than were sent"})
+        connection.sendall(http("413 Hm", json.dumps({"files": files}), "Retry-After: 3"))
+
+    server = rogue(answer)
+    with sender(target(server.url)) as worker:
+        got = serve_all(worker, uploads(tmp_path, 8))
+    assert [type(each) for each in got] == [
+        TransientError, PermanentError, TransientError, *[PermanentError] * 4, Receipt,
+    ]  # fmt: skip
+    assert "holds other bytes" in str(got[0])
+    assert "did not say what became of" in str(got[1])
+    assert (got[2].retry_after, got[2].target_down) == (3.0, True)
+    assert str(got[3]) == f"{server.url} answered 413: No."
+    assert [[r.method, r.path] for r in server.requests[1:]] == [["DELETE", "/files/0"]]
+
+
+def test_a_bundle_that_hangs_ends_when_all_of_it_is_stopped(
+    rogue: MakeRogue, tmp_path: Path, until: Until
+) -> None:
+    server = rogue(silent)
+    items = uploads(tmp_path, 3)
+    attempts = [attempt() for _ in items]
+    got: list[Any] = []
+    with sender(target(server.url, timeouts=(60.0, 60.0))) as worker:
+        thread = threading.Thread(target=lambda: got.extend(worker.serve_bundle(items, attempts)))
+        thread.start()
+        until(lambda: len(server.requests) == 1)
+        for each in attempts[:2]:
+            each.abort()
+        assert thread.is_alive()  # the third one goes on
+        attempts[2].abort()
+        thread.join(3.0)
+        assert not thread.is_alive()
+        assert worker.room().items == FIRST_FILES  # nothing broke off by itself
+    assert [type(each) for each in got] == [Aborted] * 3
+
+
+def test_a_file_stopped_before_its_bundle_goes_stays_behind(
+    receiver: Receiver, stored: Any, tmp_path: Path
+) -> None:
+    items = uploads(tmp_path, 3)
+    attempts = [attempt() for _ in items]
+    attempts[1].abort()
+    with sender(target(receiver.url)) as worker:
+        got = worker.serve_bundle(items, attempts)
+    assert [type(each) for each in got] == [Receipt, Aborted, Receipt]
+    assert {file["name"] for file in stored.files()} == {"0", "2"}
 
 
 def test_what_changes_in_the_middle_of_its_upload_is_not_stored(

@@ -692,7 +692,7 @@ class Station(Generic[ItemT, ResultT]):
         self, taken: Sequence[_Service[ItemT]], outcomes: Sequence[ResultT | Exception]
     ) -> None:
         """Tell and log how the attempts ended."""
-        self._judge_target(taken[0].worker, outcomes)
+        is_down = self._judge_target(taken[0].worker, outcomes)
         finished = [
             (service.job, outcome)
             for service, outcome in zip(taken, outcomes, strict=True)
@@ -710,10 +710,10 @@ class Station(Generic[ItemT, ResultT]):
         # From the last to the first: what goes back to the head of the queue keeps its order.
         for service, outcome in zip(reversed(taken), reversed(outcomes), strict=True):
             if isinstance(outcome, Exception):
-                self._end_badly(service, outcome)
+                self._end_badly(service, outcome, is_down)
         self._tell_if_drained()
 
-    def _end_badly(self, service: _Service[ItemT], error: Exception) -> None:
+    def _end_badly(self, service: _Service[ItemT], error: Exception, is_down: bool) -> None:
         job = service.job
         match error:
             case Aborted():
@@ -721,7 +721,7 @@ class Station(Generic[ItemT, ResultT]):
             case TransientError() | Unreached() if service.attempt.aborted:
                 self._end_aborted(job)  # what failed is what was stopped
             case TransientError():
-                self._end_transient(job, error)
+                self._end_transient(job, error, is_down and error.target_down)
             case Unreached():
                 self._put_back(job)
             case PermanentError():
@@ -730,8 +730,11 @@ class Station(Generic[ItemT, ResultT]):
                 _log.error("attempt at job %s", job.id, exc_info=error)
                 self._end_failed(job, f"An error inside Dropline ({error!r}): please report it.")
 
-    def _judge_target(self, worker: int, outcomes: Sequence[ResultT | Exception]) -> None:
-        """Let the breaker know what a worker's outcomes say about the target."""
+    def _judge_target(self, worker: int, outcomes: Sequence[ResultT | Exception]) -> bool:
+        """Let the breaker know what a worker's outcomes say about the target; whether it is down.
+
+        It may be up again by the next moment, by what another worker finds.
+        """
         bad = next((o for o in outcomes if isinstance(o, TransientError) and o.target_down), None)
         with self._lock:
             was_open = self._breaker.is_open
@@ -742,6 +745,7 @@ class Station(Generic[ItemT, ResultT]):
                 self._breaker.withdraw(worker)
             else:
                 changed = self._breaker.succeeded()
+            is_down = self._breaker.is_open
             if changed and bad is None:
                 self._end_waiting_for_target()
             elif was_open or changed:
@@ -750,6 +754,7 @@ class Station(Generic[ItemT, ResultT]):
             self._hooks.target_went(bad is not None, str(bad or ""))
         if bad is not None:
             self._lose_patience(str(bad))
+        return is_down
 
     def _end_waiting_for_target(self) -> None:
         """Let those try that were told to wait because of the target (lock held)."""
@@ -802,10 +807,9 @@ class Station(Generic[ItemT, ResultT]):
             self._failed[job.id] = job
             self._since_empty[1] += 1
 
-    def _end_transient(self, job: Job[ItemT], error: TransientError) -> None:
+    def _end_transient(self, job: Job[ItemT], error: TransientError, is_down: bool) -> None:
         with self._lock:
             now = self._clock()
-            is_down = error.target_down and self._breaker.is_open
             pause = self._breaker.wait(now)
             hopeless = is_down and self._is_hopeless(now)
             # A target that served others since this job last failed so is not what is wrong.

@@ -45,7 +45,7 @@ class Bundles:
             fit = int(files * SECONDS / seconds) if seconds > 0 else MOST_FILES
             if files < self._files and fit >= self._files:
                 return  # a small bundle says nothing of larger ones
-            self._files = max(1, min(fit, GROWTH * files, MOST_FILES))
+            self._files = max(1, min(fit, GROWTH * self._files, MOST_FILES))
 
     def broke(self) -> None:
         """A bundle broke off, or the target did not come to all of it."""

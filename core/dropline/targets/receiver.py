@@ -53,8 +53,8 @@ from dropline.targets.target import FOLDER_TYPE, Receipt, Upload
 SMALL = 1 << 20
 #: The type of the problem that the connection broke off, for one when a receiver is stopped.
 CUT_SHORT = "urn:dropline:problem:cut-short"
-#: An answer longer than this is not one of ours.
-MAX_ANSWER = 1 << 20
+#: An answer longer than this is not one of ours: 256 names of 4,096 bytes may take six each.
+MAX_ANSWER = 8 << 20
 #: Seconds for connecting and for the answer when a receiver is asked who it is.
 IDENTIFY_TIMEOUTS: Timeouts = (2.0, 2.0)
 #: The header in which a receiver says its id.
@@ -246,14 +246,15 @@ class _Sender:
         try:
             response, answer = self._post(_Bundle(parts))
         except FAILURES as error:
-            self._bundles.broke()
+            if not all(part.attempt.aborted for part in parts):
+                self._bundles.broke()
             failure = unreachable(self._url, error, who="receiver")
             for part in parts:
                 outcomes[part.number] = Aborted() if part.attempt.aborted else failure
             return outcomes
         for part, outcome in zip(parts, self._judge_all(parts, response, answer), strict=False):
             outcomes[part.number] = outcome
-        if not any(isinstance(outcome, Unreached) for outcome in outcomes):
+        if response.ok and not any(isinstance(outcome, Unreached) for outcome in outcomes):
             self._bundles.went(len(parts), time.monotonic() - began)
         return outcomes
 
@@ -262,6 +263,10 @@ class _Sender:
             data, digest = b"", sha256()
         else:
             with Source(item) as source:
+                if item.size > SMALL:
+                    raise TransientError(
+                        f"“{item.path}” has grown: it is sent again alone.", at_source=True
+                    )
                 data, digest = source.read_all(), source.hash
         head = self._head(item, digest.digest())
         if not first:
@@ -281,7 +286,7 @@ class _Sender:
             target = _identity(response)
             pairs = zip(parts, files, strict=False)
             return [self._judge_part(part, file, whole, target) for part, file in pairs]
-        if may_pass(status):
+        if may_pass(status) or answer.get("type") == CUT_SHORT:
             return [self._refusal(p.item, Answer.of(response, answer), p.sent) for p in parts]
         self._bundles.refused()
         return []
