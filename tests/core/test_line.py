@@ -485,9 +485,11 @@ def test_a_receiver_that_stops_in_the_middle_is_used_again_once_it_is_back(
     receiver = Receiver(data, port=0)
     receiver.start()
     line = make_line(receiver.url)
+    line.limit(40e6)  # so that it takes a while
     line.drop([str(sparse(tmp_path / "large", 200 * MB)), str(write(tmp_path / "small"))])
-    until(lambda: line.station.counts().bytes_done > 5 * MB)
+    until(lambda: line.station.counts().bytes_done > 20 * MB)
     receiver.stop()
+    line.limit(None)
     until(lambda: heard.of(FileRetried))
     reason = heard.of(FileRetried)[0].reason
     assert re.search("broke off: is the receiver running|connection ended before", reason)

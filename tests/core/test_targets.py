@@ -28,6 +28,7 @@ from dropline.targets import Receipt, ReceiverTarget, Target, Upload
 from dropline.targets.bundles import FIRST_FILES, MOST_FILES
 from dropline.targets.failures import MAX_RETRY_AFTER
 from dropline.targets.http import BLOCK
+from dropline.targets.pieces import LARGE
 from dropline.targets.receiver import SMALL
 from dropline.targets.source import TICK, Source
 
@@ -749,7 +750,11 @@ def test_a_receiver_that_lies_is_not_believed_and_told_to_forget(
     rogue: MakeRogue, tmp_path: Path, size: int, wrong: dict[str, Any]
 ) -> None:
     content = b"x" * size
-    truth = {"size": size, "sha256": hashlib.sha256(content).hexdigest(), "file_id": "a/b c"}
+    truth = {
+        "size": size,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "file_id": "a/b c",
+    }
     server = rogue(http("201 Created", receipt(**truth | wrong)))
     with pytest.raises(TransientError, match="holds other bytes than were sent"):
         serve(target(server.url), upload(tmp_path / "file", content))
@@ -860,7 +865,7 @@ def test_an_abort_ends_a_request_that_hangs(
     rogue: MakeRogue, tmp_path: Path, where: str, until: Until
 ) -> None:
     (tmp_path / "big").touch()
-    os.truncate(tmp_path / "big", 200 << 20)
+    os.truncate(tmp_path / "big", LARGE)
     item = upload(tmp_path / "big", None)
     begun = threading.Event()
     running = Attempt(lambda _: begun.set())
@@ -1191,3 +1196,98 @@ def test_what_changes_in_the_middle_of_its_upload_is_not_stored(
         assert stored.files() == []
         assert worker.serve(item, attempt()).size == 8 * SMALL + 4
     assert requests.get(f"{receiver.url}/healthz").json()["status"] == "ok"
+
+
+# --- large files, piece by piece ------------------------------------------------------------------
+
+
+class Broken(Exception):
+    """The sender's process is gone."""
+
+
+def test_a_large_file_goes_on_where_an_earlier_process_stopped(
+    receiver: Receiver, stored: Any, tmp_path: Path
+) -> None:
+    content = os.urandom(LARGE * 2 + 12345)
+    item = upload(tmp_path / "file", content)
+    done = 0
+
+    def fail(size: int) -> None:
+        nonlocal done
+        done += size
+        if done > LARGE:
+            raise Broken
+
+    with sender(target(receiver.url)) as worker, pytest.raises(Broken):
+        worker.serve(item, Attempt(fail))
+    sent: list[int] = []
+    reads: list[int] = []
+    with sender(target(receiver.url)) as worker:
+        post = worker._session.request
+
+        def request(method: str, url: str, **options: Any) -> requests.Response:
+            if method == "PATCH":
+                sent.append(len(options["data"]))
+            return post(method, url, **options)
+
+        worker._session.request = request
+        receipt = worker.serve(upload(tmp_path / "file", None), Attempt(reads.append))
+    assert (receipt.size, receipt.duplicate) == (len(content), False)
+    assert sum(sent) <= len(content) - LARGE // 2  # what had arrived was not sent again
+    assert sum(reads) == len(content)
+    assert stored.digests() == {"file": hashlib.sha256(content).hexdigest()}
+
+
+def test_a_large_file_that_is_there_is_not_sent_again(
+    receiver: Receiver, stored: Any, tmp_path: Path
+) -> None:
+    content = os.urandom(LARGE + 1)
+    with sender(target(receiver.url)) as worker:
+        first = worker.serve(upload(tmp_path / "file", content), attempt())
+        again = worker.serve(upload(tmp_path / "file", None), attempt())
+    assert (first.duplicate, again.duplicate) == (False, True)
+    assert first.file_id == again.file_id
+    assert len(stored.files()) == 1
+
+
+def test_a_large_file_that_changed_under_its_old_key_is_sent_under_another(
+    receiver: Receiver, stored: Any, tmp_path: Path
+) -> None:
+    item = upload(tmp_path / "file", bytes(LARGE + 1))
+    os.utime(tmp_path / "file", ns=(0, 1_700_000_000_000_000_000))
+    with sender(target(receiver.url)) as worker:
+        worker.serve(item, attempt())
+        (tmp_path / "file").write_bytes(b"x" * (LARGE + 1))
+        os.utime(tmp_path / "file", ns=(0, 1_700_000_000_000_000_000))
+        other = upload(tmp_path / "file", None)
+        with pytest.raises(TransientError, match="holds other bytes than were sent"):
+            worker.serve(other, attempt())
+        assert not worker.serve(other, attempt()).duplicate
+    assert len(stored.files()) == 2
+
+
+def test_a_receiver_without_tus_gets_large_files_as_any_other(
+    rogue: MakeRogue, tmp_path: Path
+) -> None:
+    content = bytes(LARGE + 1)
+    answer = json.dumps(
+        {
+            "files": [
+                {
+                    "file_id": "1",
+                    "size": len(content),
+                    "sha256": hashlib.sha256(content).hexdigest(),
+                }
+            ]
+        }
+    ).encode()
+
+    def old(_rogue: Any, connection: socket.socket, request: Any) -> None:
+        status, body = (404, b"{}") if request.path.startswith("/tus") else (201, answer)
+        head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        connection.sendall(head + body)
+
+    server = rogue(old)
+    with sender(target(server.url)) as worker:
+        assert worker.serve(upload(tmp_path / "file", content), attempt()).size == len(content)
+    assert [request.path for request in server.requests] == ["/tus/", "/upload"]

@@ -26,7 +26,7 @@ Behind a long file that failed (too large, disk full) the rest of the request is
 is then shorter than the request, and what it does not name was not stored. A problem without
 `files` says that nothing of the request was stored.
 
-The answer to an upload names the receiver, by the id of its data folder, in `Dropline-Receiver`.
+Every answer names the receiver, by the id of its data folder, in `Dropline-Receiver`.
 
 A sender may give each part, or a PUT, a `Content-Digest: sha-256=:…:` and an `Idempotency-Key`.
 Bytes without that digest are refused (422). A key that is known answers with the file it stands
@@ -107,6 +107,7 @@ def create_app(store: Store, bus: EventBus, guard: Guard, max_size: int | None) 
     def finish(response: Response) -> Response:
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        response.headers["Dropline-Receiver"] = store.identity
         # the path alone: a query may hold the token
         _access_log.info(
             "%s %s %r %d", request.remote_addr, request.method, request.path, response.status_code
@@ -117,7 +118,7 @@ def create_app(store: Store, bus: EventBus, guard: Guard, max_size: int | None) 
     def upload() -> Response:
         with new_upload() as files:
             files.take_form(read_parts(request.stream.read, request.content_type or ""))
-            return _uploaded(files.store(), store.identity)
+            return _uploaded(files.store())
 
     @app.put("/files/by-name/<name:name>")
     def put(name: str) -> Response:
@@ -126,7 +127,7 @@ def create_app(store: Store, bus: EventBus, guard: Guard, max_size: int | None) 
         with new_upload() as files:
             chunks = iter(lambda: request.stream.read(CHUNK), b"")
             files.take(text(name.encode()), dict(request.headers), chunks)
-            return _uploaded(files.store(), store.identity)
+            return _uploaded(files.store())
 
     @app.get("/files")
     def files() -> Response:
@@ -218,13 +219,7 @@ class _Json(DefaultJSONProvider):
     compact = True
 
 
-def _uploaded(outcomes: list[Outcome], identity: str) -> Response:
-    answer = _outcome(outcomes)
-    answer.headers["Dropline-Receiver"] = identity
-    return answer
-
-
-def _outcome(outcomes: list[Outcome]) -> Response:
+def _uploaded(outcomes: list[Outcome]) -> Response:
     files = [outcome.to_dict() for outcome in outcomes]
     failed = [o.result for o in outcomes if isinstance(o.result, FileProblem)]
     if not failed:

@@ -22,6 +22,8 @@ from dropline.station import PermanentError, TransientError
 
 #: What a request raises when the other side or the way there fails.
 FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+#: The type of a receiver's problem that the connection broke off, for one when it is stopped.
+CUT_SHORT = "urn:dropline:problem:cut-short"
 #: Statuses besides 5xx that may pass.
 PASSING = frozenset({408, 423, 425, 429})
 #: Statuses of 5xx that will not: not implemented, no room left.

@@ -1,9 +1,9 @@
-"""Send to a Dropline receiver by `POST /upload`, verified by its answer.
+"""Send to a Dropline receiver, by `POST /upload` for all but large files, verified by its answer.
 
 Small files are read whole first, so that their digest goes ahead of them and the receiver refuses
 what arrives damaged; where many wait they travel many to a request, each with its own digest and
 outcome. A larger file is hashed in the same pass as it is sent, and the digest that the receiver
-answers decides.
+answers decides; one that takes long goes by `pieces`, so that it need not begin anew.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from dropline.targets.access import Access
 from dropline.targets.body import Body, Readable
 from dropline.targets.bundles import Bundles
 from dropline.targets.failures import (
+    CUT_SHORT,
     FAILURES,
     MAX_DETAIL,
     detail,
@@ -46,13 +47,12 @@ from dropline.targets.failures import (
     unreachable,
 )
 from dropline.targets.http import BLOCK, TIMEOUTS, StoppableSession, Timeouts
+from dropline.targets.pieces import LARGE, NotOfferedError, Pieces
 from dropline.targets.source import Source
 from dropline.targets.target import FOLDER_TYPE, Receipt, Upload
 
 #: Up to this many bytes a file is read whole before it is sent.
 SMALL = 1 << 20
-#: The type of the problem that the connection broke off, for one when a receiver is stopped.
-CUT_SHORT = "urn:dropline:problem:cut-short"
 #: An answer longer than this is not one of ours: 256 names of 4,096 bytes may take six each.
 MAX_ANSWER = 8 << 20
 #: Seconds for connecting and for the answer when a receiver is asked who it is.
@@ -161,6 +161,7 @@ class _Sender:
         self._installation = installation
         self._bundles = bundles
         self._session = StoppableSession(url, access)
+        self._pieces: Pieces | None = Pieces(url, self._session, timeouts)
 
     def close(self) -> None:
         self._session.close()
@@ -198,11 +199,25 @@ class _Sender:
         attempt.check()
         if item.is_folder:
             return self._send(item, attempt, io.BytesIO(), sha256())
+        if item.size > LARGE and self._pieces is not None:
+            with contextlib.suppress(NotOfferedError), Source(item) as source:
+                return self._send_large(item, source, attempt, self._pieces)
+            self._pieces = None
         with Source(item) as source:
             if item.size > SMALL:
                 return self._send(item, attempt, source, source.hash)
             data = source.read_all()
             return self._send(item, attempt, io.BytesIO(data), source.hash, ahead=True)
+
+    def _send_large(
+        self, item: Upload, source: Source, attempt: Attempt, pieces: Pieces
+    ) -> Receipt:
+        key = item.key(self._installation, self._name)
+        response, stored = pieces.send(item, source, attempt, key)
+        try:
+            return self._judge(item, stored, source.hash.hexdigest(), _identity(response))
+        except (LookupError, TypeError) as error:
+            raise self._foreign(response) from error
 
     def _send(
         self,

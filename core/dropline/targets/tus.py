@@ -148,7 +148,7 @@ class _Sender:
 
         Returns where it is to be sent, how much of it is there, and whether a checksum was used.
         """
-        headers = {**_VERSION, "Upload-Length": str(item.size), "Upload-Metadata": _metadata(item)}
+        headers = {**_VERSION, "Upload-Length": str(item.size), "Upload-Metadata": metadata(item)}
         data = b""
         if source is not None:
             data = source.read_exactly(item.size)
@@ -281,7 +281,8 @@ def _skip(source: Source, size: int, attempt: Attempt) -> None:
         attempt.progressed(len(data))
 
 
-def _metadata(item: Upload) -> str:
+def metadata(item: Upload) -> str:
+    """The `Upload-Metadata` of a file."""
     name = item.wire_name
     kind = FOLDER_TYPE if item.is_folder else mimetypes.guess_type(name)[0]
     told = {"filename": name, "filetype": kind or "application/octet-stream"}
