@@ -146,6 +146,7 @@ FAULTS: dict[str, Fault] = {
     "reset before the answer": Cut("answer"),
     "reset in the head of the answer": Cut("answer", 20),
     "reset in the body of the answer": Cut("answer", 300),
+    "end of the request in its head": Finish("request", 100),
     "end of the request in its body": Finish("request", 40 * KB),
     "end of the answer before it began": Finish("answer"),
     "end of the answer in its body": Finish("answer", 300),
