@@ -149,6 +149,7 @@ FAULTS: dict[str, Fault] = {
     "end of the request in its head": Finish("request", 100),
     "end of the request in its body": Finish("request", 40 * KB),
     "end of the answer before it began": Finish("answer"),
+    "end of the answer in its head": Finish("answer", 20),
     "end of the answer in its body": Finish("answer", 300),
     "delay of the request": Delay("request", 40 * KB),
     "delay of the answer": Delay("answer", 20),

@@ -35,6 +35,8 @@ PASSING = frozenset({408, 425, 429})
 CUT_SHORT = "urn:dropline:problem:cut-short"
 #: An answer longer than this is not one of ours.
 MAX_ANSWER = 1 << 20
+#: An answer without any of these lasts until the end of the connection.
+LENGTHS = ("Content-Length", "Transfer-Encoding")
 #: What a request raises when the other side or the way there fails.
 FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 #: Seconds that a `Retry-After` can make a file wait at most.
@@ -130,6 +132,8 @@ class _Sender:
                 stream=True,
             ) as response:
                 answer = response.raw.read(MAX_ANSWER, decode_content=True)
+            if not answer and not any(name in response.headers for name in LENGTHS):
+                raise ConnectionError("the connection broke in the head of the answer")
         except FAILURES as error:
             attempt.check()
             raise TransientError(self._unreachable(error)) from error
