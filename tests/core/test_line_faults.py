@@ -162,6 +162,7 @@ FAULTS: dict[str, Fault] = {
     "garbage instead of the answer": Instead(b"\x00\xff\x13 garbage \r\n\r\n", "answer"),
     "another protocol": Instead(b"SSH-2.0-OpenSSH_9.2\r\n", "request", 40 * KB),
     "an answer twice": Repeat(),
+    "an answer again to the next request": Repeat(late=True),
     "429": Instead(refusal("429 Too Many Requests")),
     "500": Instead(refusal("500 Oops")),
     "500 in the body": Instead(refusal("500 Oops"), "request", MB),
@@ -188,6 +189,20 @@ def test_a_fault_costs_another_try_and_nothing_else(
     assert proxy.left == 0
     check_whole(line, heard, stored, expected)
     assert bool(heard.of(FileRetried)) == (name not in HARMLESS)
+
+
+def test_an_answer_that_comes_twice_costs_no_file_of_the_same_name(
+    proxy: Proxy, make_line: MakeLine, stored: Any, heard: Any, until: Until, tmp_path: Path
+) -> None:
+    expected = {*plant(tmp_path / "a", [10]).values(), *plant(tmp_path / "b", [10]).values()}
+    line = make_line(proxy.url, workers=1, backoff=PATIENT, timeouts=TIMEOUTS)
+    proxy.meet(Repeat(late=True))
+    line.drop([str(tmp_path / "a" / "0.bin"), str(tmp_path / "b" / "0.bin")])
+    finish(line, heard, until)
+    assert heard.of(FileRetried)
+    assert {event.sha256 for event in heard.of(FileUploaded)} == expected
+    assert {file["sha256"] for file in stored.files()} == expected
+    check_figures(line)
 
 
 # --- out of reach for a while
