@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 import trustme
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from dropline.events import (
     FileCancelled,
@@ -205,7 +207,73 @@ def test_an_answer_that_comes_twice_costs_no_file_of_the_same_name(
     check_figures(line)
 
 
-# --- out of reach for a while
+# --- several faults, in any order -----------------------------------------------------------------
+
+
+def at(*most: int) -> st.SearchStrategy[int]:
+    """Some bytes on: near the start, in a head, in a body."""
+    return st.one_of(*(st.integers(0, bound) for bound in most))
+
+
+REQUESTS = at(20, 700, 80 * KB, 2 * MB)
+ANSWERS = at(20, 500)
+SEQUENCES = st.lists(
+    st.one_of(
+        st.none(),
+        st.builds(HangUp, st.booleans()),
+        st.builds(Cut, st.just("request"), REQUESTS),
+        st.builds(Cut, st.just("answer"), ANSWERS),
+        st.builds(Finish, st.just("request"), REQUESTS),
+        st.builds(Finish, st.just("answer"), ANSWERS),
+        st.builds(Delay, st.just("request"), REQUESTS),
+        st.builds(Delay, st.just("answer"), ANSWERS, st.sampled_from([0.05, 0.6])),
+        st.builds(Stall, st.just("request"), REQUESTS),
+        st.builds(Stall, st.just("answer"), ANSWERS),
+        st.builds(
+            Instead,
+            st.sampled_from(
+                [refusal("500 Oops"), refusal("429 Slow down", "Retry-After: 0"), b"?"]
+            ),
+            st.just("request"),
+            REQUESTS,
+        ),
+        st.builds(Instead, st.just(refusal("502 Bad Gateway", body=HTML)), st.just("answer")),
+        st.builds(Repeat, st.booleans(), after=ANSWERS),
+        # of a file that the receiver had already, a lie is believed: it may have changed since
+        st.builds(Lie, st.sampled_from([SHA256, SIZE]), st.just(True)),
+    ),
+    min_size=4,
+    max_size=16,
+)
+
+
+@settings(
+    max_examples=8,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],  # to shrink would take minutes
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(faults=SEQUENCES)
+def test_faults_in_any_order_lose_and_double_nothing(
+    proxy: Proxy,
+    line: Line,
+    stored: Any,
+    heard: Any,
+    until: Until,
+    tmp_path: Path,
+    faults: list[Fault | None],
+) -> None:
+    # One line for all examples: what one leaves behind must not trouble the next.
+    stored.clear()
+    heard.messages.clear()
+    number = len(list(tmp_path.glob("tree*")))
+    expected = plant(tmp_path / f"tree{number}")
+    proxy.meet(*faults)
+    proxy.drop()
+    line.drop([str(tmp_path / f"tree{number}")])
+    finish(line, heard, until)
+    proxy.meet()
+    check_whole(line, heard, stored, expected)
 
 
 def test_a_receiver_out_of_reach_for_a_while_gets_everything(
