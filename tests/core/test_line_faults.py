@@ -57,7 +57,7 @@ MakeProxy = Callable[..., Proxy]
 KB = 1 << 10
 MB = 1 << 20
 #: Sizes of a tree of files: none, small ones, and some that are hashed while they are sent.
-SIZES = [*[0, 1, 100, 5 * KB, 70 * KB, 300 * KB] * 4, MB + 1, 2 * MB]
+SIZES = [*[0, 1, 100, 5 * KB, 70 * KB, 300 * KB] * 3, MB + 1, 2 * MB]
 #: Tries again soon and for as long as a fault can last.
 PATIENT = Backoff(attempts=1000, base=0.01, cap=0.02)
 #: Seconds after which a stalled connection is given up.

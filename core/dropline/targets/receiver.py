@@ -85,7 +85,7 @@ class _Sender:
         self._timeouts = timeouts
         self._installation = installation
         self._session = StoppableSession(url)
-        self._last = ""  # the file_id that was answered last
+        self._last: Receipt | None = None
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
@@ -162,14 +162,14 @@ class _Sender:
             ) from error
         whole = (receipt.size, receipt.sha256) == (item.size, sent)
         foreign = not receipt.duplicate and stored.get("name", item.wire_name) != item.wire_name
-        if foreign or (not whole and receipt.file_id == self._last):
+        if foreign or (not whole and receipt == self._last):
             # An answer that came twice is read as that to the next request: what it names is
             # stored, and not to be forgotten. On a new connection nothing is left over.
             self._session.close()
-            self._last = ""
+            self._last = None
             raise TransientError(f"{self._url} answered for another file than was sent.")
         if whole:
-            self._last = receipt.file_id
+            self._last = receipt
             return receipt
         if receipt.duplicate and not item.content:
             item.content = sent  # the same path, size and time, but the bytes are new ones
