@@ -173,23 +173,29 @@ class _Sender:
             return receipt
         if receipt.duplicate and not item.content:
             item.content = sent  # the same path, size and time, but the bytes are new ones
-        else:
-            self._discard(receipt)
+        elif not self._discard(receipt):
+            item.content += sent  # a copy that may go any moment must not be taken for this one
         raise TransientError(
             f"{self._url} holds other bytes than were sent "
             f"({receipt.size} bytes, SHA-256 {receipt.sha256[:12]}… "
             f"instead of {item.size} bytes, {sent[:12]}…)."
         )
 
-    def _discard(self, receipt: Receipt) -> None:
-        """Ask the receiver to forget a copy that is not right; it was never announced as done."""
+    def _discard(self, receipt: Receipt) -> bool:
+        """Have the receiver forget a copy that is not right; whether it surely did.
+
+        Such a copy was never announced as done.
+        """
         with contextlib.suppress(*FAILURES):
-            self._session.delete(
+            response = self._session.delete(
                 f"{self._url}/files/{quote(receipt.file_id, safe='')}",
                 timeout=self._timeouts,
                 allow_redirects=False,
                 stream=True,
-            ).close()
+            )
+            response.close()
+            return response.status_code in {204, 404}
+        return False
 
     def _refusal(
         self, item: Upload, response: requests.Response, answer: dict[str, Any], sent: str
