@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import psutil
 import requests
 from grounds import SMALL, Grounds, Server, receiver, sha256_of
 from report import ROUNDS, Section, Table, alternate, middle, ratio, told
 from senders import Place, Run, Sender, curl, files, python, run, when_told
 
 #: Seconds that all rounds on one load may take together.
-BUDGET = 150.0
+BUDGET = 100.0
 #: What each sends at the same time; curl keeps its own default, 50.
 PARALLEL = 4
 SEED = 20_260
@@ -53,23 +54,28 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A way to send: to what server, and why it can't be tried here, if it can't."""
+    """A way to send: to what server, and why it can't be tried here, if it can't.
+
+    `memory`: how many times the largest file it has in memory.
+    """
 
     place: Place
     sender: Sender
     missing: str = ""
+    memory: float = 0.0
 
 
 def bench(grounds: Grounds, *, quick: bool) -> Section:
     """All of them on all loads, on small ones when quick."""
-    contenders = _contenders(grounds)
-    tables = [_compare(grounds, load, contenders, quick=quick) for load in _loads(grounds, quick)]
+    peers = contenders(grounds)
+    tables = [_compare(grounds, load, peers, quick=quick) for load in _loads(grounds, quick)]
     return Section(
         "Dropline and its peers",
         "Each contender to a fresh server of its own, one after the other; all checked afterwards "
         "by number, name and SHA-256. “× Dropline” compares speeds. `dropline serve` hashes what "
         "it gets and syncs every file and row to disk before it answers; `rclone serve webdav` "
-        "does neither, so compare those two rows with each other. Dropline compares the SHA-256 "
+        "does neither, so compare those two rows with each other (and rclone waits 10 ms between two "
+        "calls of WebDAV). Dropline compares the SHA-256 "
         "of every answer, rclone sizes, the others trust the status. Dropline, the script, rclone "
         f"and tus-js-client send {PARALLEL} files at a time, curl its default of 50. Peaks are of "
         "resident memory, looked at 100 times a second, programs and interpreters included.",
@@ -79,13 +85,13 @@ def bench(grounds: Grounds, *, quick: bool) -> Section:
 
 def _loads(grounds: Grounds, quick: bool) -> list[Load]:
     """The four loads, made where they are missing."""
-    small, medium, mixed = (500, 20, 40) if quick else (10_000, 1_000, 2_000)
+    small, medium, mixed = (200, 20, 40) if quick else (10_000, 1_000, 2_000)
     large = 64 * MIB if quick else 4096 * MIB
     sizes = _mix(mixed)
     return [
         Load(
             f"{small:,} files of 4 KiB",
-            grounds.small_files(small),
+            grounds.files("few", [SMALL] * small) if quick else grounds.small_files(small),
             SMALL * small,
             small,
         ),
@@ -110,44 +116,60 @@ def _mix(count: int) -> list[int]:
     return [min(int(65_536 * numbers.lognormvariate(0.0, 1.5)), 64 * MIB) for _ in range(count)]
 
 
-def _contenders(grounds: Grounds) -> dict[str, Contender]:
-    no_rclone = "" if shutil.which("rclone") else "–, needs Debian’s rclone"
+def contenders(grounds: Grounds) -> dict[str, Contender]:
+    """All by their names, with those that can’t be tried here."""
+    no_curl, no_rclone = (
+        "" if shutil.which(program) else f"–, needs Debian’s {program}"
+        for program in ("curl", "rclone")
+    )
     return {
         DROPLINE: Contender(receiver, python("dropline", PARALLEL)),
-        "curl --parallel": Contender(receiver, curl("--parallel")),
-        "script, 4 threads": Contender(receiver, python("script", PARALLEL)),
+        "curl --parallel": Contender(receiver, curl("--parallel"), no_curl),
+        "script, 4 threads": Contender(receiver, python("script", PARALLEL), memory=2.5),
         "tus-js-client → /tus/": Contender(
             receiver, partial(_tus, _node_modules(grounds)), _no_tus(grounds)
         ),
         "rclone copy → webdav": Contender(_webdav, partial(_rclone, grounds.root), no_rclone),
-        "curl -T --parallel → webdav": Contender(_webdav, curl("--parallel", put=True), no_rclone),
+        "curl -T --parallel → webdav": Contender(
+            _webdav, curl("--parallel", put=True), no_curl or no_rclone
+        ),
     }
 
 
 def _compare(
-    grounds: Grounds, load: Load, contenders: dict[str, Contender], *, quick: bool
+    grounds: Grounds, load: Load, peers: dict[str, Contender], *, quick: bool
 ) -> list[str | Table]:
     """A table of all on one load."""
-    runs: dict[str, list[Run]] = {name: [] for name in contenders}
+    runs: dict[str, list[Run]] = {name: [] for name in peers}
 
     def speed(name: str, contender: Contender) -> float:
         runs[name].append(run(grounds, contender.sender, load.paths, contender.place))
         return load.amount / runs[name][-1].seconds
 
+    missing = {
+        name: contender.missing or _crowded(contender, load) for name, contender in peers.items()
+    }
     able: dict[str, Callable[[], float]] = {
         name: partial(speed, name, contender)
-        for name, contender in contenders.items()
-        if not contender.missing
+        for name, contender in peers.items()
+        if not missing[name]
     }
     figures = alternate(able, 1 if quick else ROUNDS, BUDGET)
     table = Table(["sender", load.unit, "× Dropline", *MEASURES])
-    for name, contender in contenders.items():
-        if contender.missing:
-            table.rows.append([name, contender.missing, "", *[""] * len(MEASURES)])
+    for name in peers:
+        if missing[name]:
+            table.rows.append([name, missing[name], "", *[""] * len(MEASURES)])
         else:
             against = ratio(figures[name], figures[DROPLINE])
             table.rows.append([name, middle(figures[name]), against, *_taken(runs[name])])
     return [f"**{load.title}.** {told(figures[DROPLINE])}.", table]
+
+
+def _crowded(contender: Contender, load: Load) -> str:
+    """What to say where the contender would take more memory than is free."""
+    needed = contender.memory * max(path.stat().st_size for path in files(load.paths))
+    free = psutil.virtual_memory().available
+    return f"–, needs {needed / 2**30:.0f} GiB of memory" if needed > free else ""
 
 
 def _taken(runs: Sequence[Run]) -> list[str]:

@@ -90,10 +90,9 @@ def curl(*options: str, put: bool = False) -> Sender:
     Each is a form, as the receiver takes it, or with `put` a bare file, as WebDAV does.
     """
 
-    if shutil.which("curl") is None:
-        raise SystemExit("curl is not installed: it is what Dropline is compared with.")
-
     def command(url: str, paths: Sequence[Path], folder: Path) -> Sequence[str]:
+        if shutil.which("curl") is None:
+            raise SystemExit("curl is not installed: it is what Dropline is compared with.")
         end = 'output = "/dev/null"\nfail\nsilent\nshow-error\n'
         if put:
             transfers = (f'url = "{url}/"\nupload-file = "{path}"\n{end}' for path in files(paths))
