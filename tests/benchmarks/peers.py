@@ -74,9 +74,9 @@ def bench(grounds: Grounds, *, quick: bool) -> Section:
         "Each contender to a fresh server of its own, one after the other; all checked afterwards "
         "by number, name and SHA-256. “× Dropline” compares speeds. `dropline serve` hashes what "
         "it gets and syncs every file and row to disk before it answers; `rclone serve webdav` "
-        "does neither, so compare those two rows with each other (and rclone waits 10 ms between two "
-        "calls of WebDAV). Dropline compares the SHA-256 "
-        "of every answer, rclone sizes, the others trust the status. Dropline, the script, rclone "
+        "does neither, so compare those two rows with each other; rclone waits 10 ms between two "
+        "calls of WebDAV. Dropline compares the SHA-256 of every answer, rclone sizes, the others "
+        "trust the status. Dropline, the script, rclone "
         f"and tus-js-client send {PARALLEL} files at a time, curl its default of 50. Peaks are of "
         "resident memory, looked at 100 times a second, programs and interpreters included.",
         [part for load in tables for part in load],

@@ -190,7 +190,7 @@ def test_a_fault_costs_another_try_and_nothing_else(
     finish(line, heard, until)
     assert proxy.left == 0
     check_whole(line, heard, stored, expected)
-    assert bool(heard.of(FileRetried)) == (name not in HARMLESS)
+    assert heard.of(FileRetried) or name in HARMLESS
 
 
 def test_an_answer_that_comes_twice_costs_no_file_of_the_same_name(
@@ -330,7 +330,7 @@ def test_after_the_wait_it_is_sent(
     proxy: Proxy, line: Line, stored: Any, heard: Any, until: Until, tmp_path: Path
 ) -> None:
     expected = plant(tmp_path / "tree")
-    proxy.meet(*[Instead(refusal("503 Busy", "Retry-After: 1"), after=100 * KB)] * 4)
+    proxy.meet(*[Instead(refusal("503 Busy", "Retry-After: 1"))] * 4)
     line.drop([str(tmp_path / "tree")])
     finish(line, heard, until)
     assert [event.delay >= 1 for event in heard.of(FileRetried)] == [True] * 4
