@@ -133,7 +133,7 @@ class _Sender:
                 stream=True,
             ) as response:
                 answer = response.raw.read(MAX_ANSWER, decode_content=True)
-            if not answer and not any(name in response.headers for name in LENGTHS):
+            if not answer and not any(response.headers.get(name) for name in LENGTHS):
                 raise ConnectionError("the connection broke in the head of the answer")
         except FAILURES as error:
             attempt.check()
