@@ -137,11 +137,11 @@ class Instead:
 
 @dataclass(frozen=True)
 class Repeat:
-    """Give an answer twice, at once or, `late`, when the next request has begun."""
+    """Give the first answer twice, at once or, `late`, when the next request has begun."""
 
     late: bool = False
     of: ClassVar[Direction] = "answer"
-    after: int = 0
+    after: ClassVar[int] = 0
 
     async def strike(self, link: Link, rest: bytes) -> bytes:
         answer = await link.answer(rest)
@@ -155,7 +155,7 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Lie:
-    """Change what matches `pattern` in an answer, keeping its length: each digit becomes another.
+    """Change what matches `pattern` in the first answer: each digit becomes another one.
 
     With `new_only`, answers that call the file known already stay as they are.
     """
@@ -163,7 +163,7 @@ class Lie:
     pattern: bytes
     new_only: bool = False
     of: ClassVar[Direction] = "answer"
-    after: int = 0
+    after: ClassVar[int] = 0
 
     async def strike(self, link: Link, rest: bytes) -> bytes:
         answer = await link.answer(rest)

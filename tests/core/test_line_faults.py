@@ -259,7 +259,7 @@ SEQUENCES = st.lists(
             REQUESTS,
         ),
         st.builds(Instead, st.just(refusal("502 Bad Gateway", body=HTML)), st.just("answer")),
-        st.builds(Repeat, st.booleans(), after=ANSWERS),
+        st.builds(Repeat, st.booleans()),
         # of a file that the receiver had already, a lie is believed: it may have changed since
         st.builds(Lie, st.sampled_from([SHA256, SIZE]), st.just(True)),
     ),
