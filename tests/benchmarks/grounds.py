@@ -13,8 +13,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -43,10 +44,18 @@ class Grounds:
 
     def small_files(self, count: int) -> list[Path]:
         """Folders that together hold `count` files of 4 KiB, no two the same."""
-        folders = [self.root / "small" / f"{number:03d}" for number in range(count // IN_FOLDER)]
-        for number, folder in enumerate(folders):
-            if not folder.exists():
-                self._make(folder, number * IN_FOLDER)
+        return self.files("small", [SMALL] * count)
+
+    def files(self, name: str, sizes: Sequence[int]) -> list[Path]:
+        """Folders of that name that together hold files of these sizes, no two the same.
+
+        What is there already stays: a name stands for one series of sizes.
+        """
+        firsts = range(0, len(sizes), IN_FOLDER)
+        folders = [self.root / name / f"{first // IN_FOLDER:03d}" for first in firsts]
+        for first, folder in zip(firsts, folders, strict=True):
+            if not _digests(folder).exists():
+                self._make(folder, first, sizes[first : first + IN_FOLDER])
         return folders
 
     def large_file(self, size: int) -> Path:
@@ -71,20 +80,17 @@ class Grounds:
         finally:
             shutil.rmtree(folder)
 
-    def _make(self, folder: Path, first: int) -> None:
-        """Write a folder of small files, with their digests beside it, or nothing."""
-        part = self.root / "part"
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
+    def _make(self, folder: Path, first: int, sizes: Sequence[int]) -> None:
+        """Write a folder of files, and their digests beside it once it is complete."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         digests = []
-        for number in range(first, first + IN_FOLDER):
-            data = random.Random(number).randbytes(SMALL)
-            (part / f"{number:06d}.bin").write_bytes(data)
+        for number, size in enumerate(sizes, first):
+            data = random.Random(number).randbytes(size)
+            (folder / f"{number:06d}.bin").write_bytes(data)
             digests.append(f"{hashlib.sha256(data).hexdigest()} {number:06d}.bin\n")
-        _digests(folder).parent.mkdir(parents=True, exist_ok=True)
+        _digests(folder).parent.mkdir(exist_ok=True)
         _digests(folder).write_text("".join(digests), "utf-8")
-        folder.parent.mkdir(exist_ok=True)
-        os.replace(part, folder)
 
 
 def expected(paths: Iterable[Path]) -> dict[str, str]:
@@ -92,8 +98,7 @@ def expected(paths: Iterable[Path]) -> dict[str, str]:
     digests: dict[str, str] = {}
     for path in paths:
         if path.is_file():
-            with open(path, "rb") as file:
-                digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+            digests[path.name] = _known_sha256(path)
         else:
             for line in _digests(path).read_text("utf-8").splitlines():
                 digest, name = line.split()
@@ -101,16 +106,27 @@ def expected(paths: Iterable[Path]) -> dict[str, str]:
     return digests
 
 
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+#: The same of a file that stays as it is, read once only.
+_known_sha256 = cache(sha256_of)
+
+
 def _digests(folder: Path) -> Path:
-    return folder.parent.parent / "digests" / f"{folder.name}.txt"
+    return folder.parent.parent / "digests" / f"{folder.parent.name}-{folder.name}.txt"
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running receiver."""
+    """A running server; `check` raises RuntimeError unless it holds just these digests by name."""
 
     url: str
     pid: int
+    check: Callable[[dict[str, str]], object]
 
 
 @contextlib.contextmanager
@@ -124,7 +140,7 @@ def receiver(data: Path) -> Iterator[Server]:
         found = re.search(r"http://[^;\s]+", line)
         if found is None:
             raise RuntimeError(f"the receiver did not start: {line!r}")
-        yield Server(found[0], process.pid)
+        yield Server(found[0], process.pid, partial(verify, found[0]))
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
@@ -170,6 +186,11 @@ class Watch:
     def cpu(self) -> float:
         """Seconds of CPU that the process used."""
         return self._cpu
+
+    @property
+    def peak(self) -> float:
+        """MiB of resident memory that the process had at most."""
+        return self._most / 2**20
 
     @property
     def growth(self) -> float:

@@ -18,6 +18,7 @@ from report import machine, progress
 BENCHMARKS = {
     "files": "small_files",
     "large": "large_file",
+    "peers": "peers",
     "bus": "buses",
     "meter": "meters",
     "window": "window",
@@ -32,7 +33,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", action="append", choices=BENCHMARKS, help="may be repeated")
-    parser.add_argument("--quick", action="store_true", help="within a minute, with small numbers")
+    parser.add_argument("--quick", action="store_true", help="small numbers, each within a minute")
     parser.add_argument(
         "--grounds", type=Path, default=GROUNDS, help="where files are kept (%(default)s)"
     )

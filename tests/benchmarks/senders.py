@@ -17,11 +17,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import requests
-from grounds import Grounds, Server, Watch, expected, receiver, verify
+from grounds import Grounds, Server, Watch, expected, receiver
 
 from dropline.bus import MemoryBus
 from dropline.events import FileFailed, FileRefused, Message, ScanFinished
@@ -43,11 +44,15 @@ class Run:
 Sender = Callable[[str, Sequence[Path], Path], Sequence[str]]
 
 
-def run(grounds: Grounds, sender: Sender, paths: Sequence[Path]) -> Run:
-    """Let a sender send the paths to a fresh receiver, and check that every byte is there."""
-    with grounds.fresh() as folder, receiver(folder / "data") as server:
+#: A server with a fresh folder for what it gets.
+Place = Callable[[Path], AbstractContextManager[Server]]
+
+
+def run(grounds: Grounds, sender: Sender, paths: Sequence[Path], place: Place = receiver) -> Run:
+    """Let a sender send the paths to a fresh server, and check that every byte is there."""
+    with grounds.fresh() as folder, place(folder / "data") as server:
         run = _time(sender(server.url, paths, folder), server, folder)
-        verify(server.url, expected(paths))
+        server.check(expected(paths))
         return run
 
 
@@ -79,24 +84,31 @@ def python(kind: str, workers: int = 1) -> Sender:
     return command
 
 
-def curl(*options: str) -> Sender:
-    """One invocation of curl, with a configuration file that has one transfer for each file."""
+def curl(*options: str, put: bool = False) -> Sender:
+    """One invocation of curl, with a configuration file that has one transfer for each file.
 
-    if shutil.which("curl") is None:
-        raise SystemExit("curl is not installed: it is what Dropline is compared with.")
+    Each is a form, as the receiver takes it, or with `put` a bare file, as WebDAV does.
+    """
 
     def command(url: str, paths: Sequence[Path], folder: Path) -> Sequence[str]:
-        transfers = (
-            f'url = "{url}/upload"\nform = "file=@\\"{path}\\""\n'
-            'output = "/dev/null"\nfail\nsilent\nshow-error\n'
-            for path in files(paths)
-        )
+        if shutil.which("curl") is None:
+            raise SystemExit("curl is not installed: it is what Dropline is compared with.")
+        end = 'output = "/dev/null"\nfail\nsilent\nshow-error\n'
+        if put:
+            transfers = (f'url = "{url}/"\nupload-file = "{path}"\n{end}' for path in files(paths))
+        else:
+            form = f'url = "{url}/upload"\nform = "file=@\\"'
+            transfers = (f'{form}{path}\\""\n{end}' for path in files(paths))
         config = folder / "curl.config"
         config.write_text("next\n".join(transfers), "utf-8")
-        wait = 'echo ready && read -r line && exec curl "$@"'
-        return ["sh", "-c", wait, "curl", "--no-progress-meter", *options, "--config", str(config)]
+        return when_told("curl", "--no-progress-meter", *options, "--config", str(config))
 
     return command
+
+
+def when_told(*command: str) -> Sequence[str]:
+    """The command of another program, as a sender: it starts once there is a line to read."""
+    return ["sh", "-c", 'echo ready && read -r line && exec "$@"', "sh", *command]
 
 
 def files(paths: Sequence[Path]) -> Iterator[Path]:

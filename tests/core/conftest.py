@@ -26,6 +26,7 @@ from dropline.line import Line
 from dropline.receiver import Receiver
 from dropline.station import Backoff, Breaker
 from dropline.targets import ReceiverTarget
+from dropline.targets.http import Timeouts
 
 Until = Callable[..., None]
 
@@ -91,6 +92,12 @@ class Stored:
         with requests.Session() as session:
             return {file["name"]: self._digest(session, file["file_id"]) for file in files}
 
+    def clear(self) -> None:
+        """Delete all files."""
+        with requests.Session() as session:
+            for file in self.files():
+                session.delete(f"{self.receiver.url}/files/{file['file_id']}").raise_for_status()
+
     def _digest(self, session: requests.Session, file_id: str) -> str:
         answer = session.get(f"{self.receiver.url}/files/{file_id}")
         assert answer.status_code == 200
@@ -110,6 +117,45 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
 def stored(receiver: Receiver) -> Stored:
     """What the receiver holds."""
     return Stored(receiver)
+
+
+@pytest.fixture
+def stored_by() -> Callable[[Receiver], Stored]:
+    """`stored_by(receiver)`: what another one holds."""
+    return Stored
+
+
+class Appender(threading.Thread):
+    """Writes to the end of a file until it is told to rest."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(name="appender")
+        self._path = path
+        self._resting = threading.Event()
+
+    def run(self) -> None:
+        with self._path.open("ab", buffering=0) as file:
+            while not self._resting.wait(0.0005):
+                file.write(b"more")
+
+    def rest(self) -> None:
+        self._resting.set()
+        self.join()
+
+
+@pytest.fixture
+def appender() -> Iterator[Callable[[Path], Appender]]:
+    """`appender(path)`: one that writes to that file from now on, at most until the test's end."""
+    made: list[Appender] = []
+
+    def begin(path: Path) -> Appender:
+        made.append(Appender(path))
+        made[-1].start()
+        return made[-1]
+
+    yield begin
+    for one in made:
+        one.rest()
 
 
 @dataclass(frozen=True)
@@ -189,12 +235,20 @@ def heard(bus: MemoryBus) -> Heard:
 def make_line(bus: MemoryBus, dropline_home: Path) -> Iterator[Callable[..., Line]]:
     """`make_line(url)`: a line that has started, retries soon and is closed after the test.
 
-    It waits `patience` seconds for a target that is down.
+    It waits `patience` seconds for a target that is down, and `pause` before it is tried again.
     """
     lines: list[Line] = []
 
-    def make(url: str, workers: int = 4, home: Path = dropline_home, patience: float = 1.0) -> Line:
-        target = ReceiverTarget(url, installation=Home(home).installation(), timeouts=(5.0, 5.0))
+    def make(
+        url: str,
+        workers: int = 4,
+        home: Path = dropline_home,
+        patience: float = 1.0,
+        backoff: Backoff | None = None,
+        timeouts: Timeouts = (5.0, 5.0),
+        pause: float = 0.02,
+    ) -> Line:
+        target = ReceiverTarget(url, installation=Home(home).installation(), timeouts=timeouts)
         lines.append(
             Line(
                 target,
@@ -202,8 +256,8 @@ def make_line(bus: MemoryBus, dropline_home: Path) -> Iterator[Callable[..., Lin
                 home=Home(home),
                 workers=workers,
                 patience=patience,
-                backoff=Backoff(base=0.02),
-                breaker=Breaker(first=0.02, longest=0.2),
+                backoff=backoff or Backoff(base=0.02),
+                breaker=Breaker(first=pause, longest=10 * pause),
             )
         )
         lines[-1].start()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -65,6 +66,55 @@ def test_a_file_stored_twice_is_told(verify: Verify, url: str) -> None:
     _send(url, "a.bin")
     with pytest.raises(RuntimeError, match="twice"):
         verify(url, {"a.bin": DIGEST})
+
+
+@pytest.fixture
+def peers(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import peers
+
+    return peers
+
+
+def test_a_folder_is_checked_like_a_receiver(peers: Any, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.bin").write_bytes(CONTENT)
+    wanted = {"a.bin": DIGEST, "b.bin": DIGEST}
+    with pytest.raises(RuntimeError, match="1 of 2 files are not stored"):
+        peers.verify_folder(tmp_path, wanted)
+    (tmp_path / "b.bin").write_bytes(CONTENT)
+    assert peers.verify_folder(tmp_path, wanted) == 2
+    (tmp_path / "a.bin").write_bytes(CONTENT)
+    with pytest.raises(RuntimeError, match=r"a\.bin is stored twice"):
+        peers.verify_folder(tmp_path, wanted)
+
+
+def test_files_are_made_once_and_have_the_digests_that_stand_beside_them(
+    peers: Any, tmp_path: Path
+) -> None:
+    grounds, sizes = peers.Grounds(tmp_path), [0, 1, 5000] * 200
+    folders = grounds.files("mixed", sizes)
+    expected = sys.modules["grounds"].expected(folders)
+    made = {path.name: path.read_bytes() for path in peers.files(folders)}
+    assert [len(made[name]) for name in sorted(made)] == sizes
+    assert {name: hashlib.sha256(data).hexdigest() for name, data in made.items()} == expected
+    first = folders[0] / "000001.bin"
+    before = first.stat().st_mtime_ns
+    assert grounds.files("mixed", sizes) == folders
+    assert first.stat().st_mtime_ns == before
+
+
+def test_a_peer_that_is_not_here_is_named_with_what_it_needs(
+    peers: Any, need_program: Callable[[str, str], str], tmp_path: Path, monkeypatch: Any
+) -> None:
+    only_curl = tmp_path / "bin"
+    only_curl.mkdir()
+    (only_curl / "curl").symlink_to(need_program("curl", "curl"))
+    monkeypatch.setenv("PATH", str(only_curl))
+    missing = [peer.missing for peer in peers.contenders(peers.Grounds(tmp_path)).values()]
+    assert missing == [
+        *[""] * 3, "–, needs Debian’s nodejs and npm", *["–, needs Debian’s rclone"] * 2,
+    ]  # fmt: skip
 
 
 def test_a_quick_run_prints_a_table_with_the_peer(tmp_path: Path) -> None:

@@ -9,9 +9,8 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -347,38 +346,6 @@ def test_what_vanishes_after_the_walk_is_told_and_sent_once_it_is_back(
     assert starts == [1, 1, 1]  # a retry by hand counts from 1 again
 
 
-class Appender(threading.Thread):
-    """Writes to the end of a file until it is told to rest."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(name="appender")
-        self._path = path
-        self._resting = threading.Event()
-
-    def run(self) -> None:
-        with self._path.open("ab", buffering=0) as file:
-            while not self._resting.wait(0.0005):
-                file.write(b"more")
-
-    def rest(self) -> None:
-        self._resting.set()
-        self.join()
-
-
-@pytest.fixture
-def appender() -> Iterator[Callable[[Path], Appender]]:
-    made: list[Appender] = []
-
-    def begin(path: Path) -> Appender:
-        made.append(Appender(path))
-        made[-1].start()
-        return made[-1]
-
-    yield begin
-    for one in made:
-        one.rest()
-
-
 def test_a_file_that_grows_is_sent_whole_once_it_rests(
     receiver: Receiver,
     stored: Any,
@@ -386,7 +353,7 @@ def test_a_file_that_grows_is_sent_whole_once_it_rests(
     heard: Any,
     until: Until,
     tmp_path: Path,
-    appender: Callable[[Path], Appender],
+    appender: Callable[[Path], Any],
 ) -> None:
     path = sparse(tmp_path / "growing", 8 * MB)
     write(tmp_path / "good")
@@ -414,7 +381,7 @@ def test_a_file_that_never_rests_is_told_and_never_stored(
     heard: Any,
     until: Until,
     tmp_path: Path,
-    appender: Callable[[Path], Appender],
+    appender: Callable[[Path], Any],
 ) -> None:
     path = sparse(tmp_path / "growing", 8 * MB)
     growth = appender(path)

@@ -342,6 +342,18 @@ def test_requests_follow_one_another_on_a_connection(raw: Raw) -> None:
     assert [raw.answer()[0] for _ in range(2)] == [200, 200]
 
 
+@pytest.mark.parametrize(
+    "head", [b"POST /upl", b"POST /upload HTTP/1.1\r\nHos", b"POST /upload HTTP/1.1\r\nHost: x\r\n"]
+)
+def test_a_head_that_was_cut_is_not_called_malformed(raw: Raw, head: bytes) -> None:
+    raw.send(head)
+    raw.socket.shutdown(socket.SHUT_WR)
+    status, problem = raw.answer()
+    assert (status, problem["type"]) == (400, "urn:dropline:problem:cut-short")
+    assert problem["detail"] == "The connection broke. Send the request again."
+    assert raw.ended()
+
+
 def test_an_unread_chunked_body_is_not_taken_for_a_request(raw: Raw) -> None:
     raw.head("POST /nope", "Transfer-Encoding: chunked\r\n")
     raw.send(b"zz\r\nGET /healthz HTTP/1.1\r\n\r\n")

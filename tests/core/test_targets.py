@@ -764,6 +764,28 @@ def test_a_receiver_that_lies_is_not_believed_and_told_to_forget(
     ]
 
 
+@pytest.mark.parametrize("forgets", [True, False])
+def test_a_copy_that_may_still_be_forgotten_is_not_relied_on(
+    rogue: MakeRogue, tmp_path: Path, forgets: bool
+) -> None:
+    def answer(server: Any, connection: socket.socket, request: Any) -> None:
+        if request.method == "POST":
+            connection.sendall(http("201 Created", receipt()))
+        elif forgets:
+            connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+        else:
+            server.stop.wait(10)  # it will, but when?
+
+    server = rogue(answer)
+    item = upload(tmp_path / "file")
+    keys = [item.key("here", server.url)]
+    for _ in range(2):
+        with pytest.raises(TransientError, match="holds other bytes"):
+            serve(target(server.url, timeouts=(1.0, 0.2)), item)
+        keys.append(item.key("here", server.url))
+    assert len(set(keys)) == (1 if forgets else 3)
+
+
 def test_a_receiver_that_lies_about_what_it_had_is_asked_again_under_another_key(
     rogue: MakeRogue, tmp_path: Path
 ) -> None:

@@ -39,6 +39,8 @@ class Wire(socket.SocketIO):
         self._socket = sock
         self._stopping = stopping
         self.is_cut_off = False
+        #: Whether the client, or the server, has come to its end: no more will be read.
+        self.ended = False
         self.begin()
 
     def begin(self) -> None:
@@ -58,11 +60,13 @@ class Wire(socket.SocketIO):
     def readinto(self, buffer: WriteableBuffer) -> int | None:
         """Read what has come; TimeoutError when the client is too slow, b"" when it is over."""
         if self._stopping() or self.is_cut_off:
+            self.ended = True
             return 0
         began = time.monotonic()
         count = super().readinto(buffer)
         self._waited += time.monotonic() - began
         self._received += count or 0
+        self.ended = count == 0
         if self._waited > GRACE and self._received < LEAST_RATE * self._waited:
             raise TimeoutError("timed out")
         return count

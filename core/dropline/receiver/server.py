@@ -28,7 +28,7 @@ from cheroot.workers.threadpool import ThreadPool
 from werkzeug.wsgi import FileWrapper
 
 from dropline.receiver.body import Body, ChunkedBody, SizedBody, Wire
-from dropline.receiver.problems import MEDIA_TYPE, Problem
+from dropline.receiver.problems import CUT_SHORT, MEDIA_TYPE, Problem
 
 _log = logging.getLogger(__name__)
 
@@ -122,7 +122,11 @@ class _Request(cheroot.HTTPRequest):
         """Answer for the server itself, and close the connection."""
         code, _, title = str(status).partition(" ")
         problem = {"type": "about:blank", "title": title, "status": int(code)}
-        body = json.dumps(problem | {"detail": msg or title}).encode()
+        problem |= {"detail": msg or title}
+        if self.conn.wire.ended:  # cheroot takes a head that was cut for a malformed one
+            problem = Problem(CUT_SHORT, "The connection broke. Send the request again.").to_dict()
+            status = f"{CUT_SHORT.status} {CUT_SHORT.title}"
+        body = json.dumps(problem).encode()
         head = (
             f"HTTP/1.1 {status}\r\nContent-Type: {MEDIA_TYPE}\r\n"
             f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"

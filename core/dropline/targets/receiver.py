@@ -59,6 +59,8 @@ MAX_ANSWER = 8 << 20
 IDENTIFY_TIMEOUTS: Timeouts = (2.0, 2.0)
 #: The header in which a receiver says its id.
 IDENTITY_HEADER = "Dropline-Receiver"
+#: An answer without any of these lasts until the end of the connection.
+LENGTHS = ("Content-Length", "Transfer-Encoding")
 _BOUNDARY = "dropline-7c1f2b9e4a5d4a0c9c38a1f6e0d2b374"
 
 
@@ -162,6 +164,7 @@ class _Sender:
         self._bundles = bundles
         self._session = StoppableSession(url, access)
         self._pieces: Pieces | None = Pieces(url, self._session, timeouts)
+        self._last: frozenset[Receipt] = frozenset()  # what the last answer told
 
     def close(self) -> None:
         self._session.close()
@@ -214,10 +217,7 @@ class _Sender:
     ) -> Receipt:
         key = item.key(self._installation, self._name)
         response, stored = pieces.send(item, source, attempt, key)
-        try:
-            return self._judge(item, stored, source.hash.hexdigest(), _identity(response))
-        except (LookupError, TypeError) as error:
-            raise self._foreign(response) from error
+        return self._judge_one(item, response, {"files": [stored]}, source.hash.hexdigest())
 
     def _send(
         self,
@@ -239,10 +239,17 @@ class _Sender:
         sent = digest.hexdigest()
         if response.status_code not in {200, 201}:
             raise self._refusal(item, Answer.of(response, answer), sent)
+        return self._judge_one(item, response, answer, sent)
+
+    def _judge_one(
+        self, item: Upload, response: requests.Response, answer: dict[str, Any], sent: str
+    ) -> Receipt:
         try:
-            return self._judge(item, answer["files"][0], sent, _identity(response))
+            receipt = self._judge(item, answer["files"][0], sent, _identity(response))
         except (LookupError, TypeError) as error:
             raise self._foreign(response) from error
+        self._last = frozenset({receipt})
+        return receipt
 
     def _serve_bundle(
         self, items: Sequence[Upload], attempts: Sequence[Attempt]
@@ -300,7 +307,9 @@ class _Sender:
             whole = Answer.of(response, answer)
             target = _identity(response)
             pairs = zip(parts, files, strict=False)
-            return [self._judge_part(part, file, whole, target) for part, file in pairs]
+            outcomes = [self._judge_part(part, file, whole, target) for part, file in pairs]
+            self._last = frozenset(o for o in outcomes if isinstance(o, Receipt))
+            return outcomes
         if may_pass(status) or answer.get("type") == CUT_SHORT:
             return [self._refusal(p.item, Answer.of(response, answer), p.sent) for p in parts]
         self._bundles.refused()
@@ -336,7 +345,10 @@ class _Sender:
             allow_redirects=False,
             stream=True,
         ) as response:
-            return response, json_object(response.raw.read(MAX_ANSWER, decode_content=True))
+            content = response.raw.read(MAX_ANSWER, decode_content=True)
+        if not content and not any(response.headers.get(name) for name in LENGTHS):
+            raise ConnectionError("the connection broke in the head of the answer")
+        return response, json_object(content)
 
     def _judge(self, item: Upload, stored: dict[str, Any], sent: str, target: str) -> Receipt:
         """Turn what the receiver says of a stored file into a receipt, if it is what was sent.
@@ -354,27 +366,40 @@ class _Sender:
             )
         except (AttributeError, ValueError, OverflowError) as error:
             raise TypeError(stored) from error
-        if (receipt.size, receipt.sha256) == (item.size, sent):
+        whole = (receipt.size, receipt.sha256) == (item.size, sent)
+        foreign = not receipt.duplicate and stored.get("name", item.wire_name) != item.wire_name
+        if foreign or (not whole and receipt in self._last):
+            # An answer that came twice is read as that to the next request: what it names is
+            # stored, and not to be forgotten. On a new connection nothing is left over.
+            self._session.close()
+            raise TransientError(f"{self._url} answered for another file than was sent.")
+        if whole:
             return receipt
         if receipt.duplicate and not item.content:
             item.content = sent  # the same path, size and time, but the bytes are new ones
-        else:
-            self._discard(receipt)
+        elif not self._discard(receipt):
+            item.content += sent  # a copy that may go any moment must not be taken for this one
         raise TransientError(
             f"{self._url} holds other bytes than were sent "
             f"({receipt.size} bytes, SHA-256 {receipt.sha256[:12]}… "
             f"instead of {item.size} bytes, {sent[:12]}…)."
         )
 
-    def _discard(self, receipt: Receipt) -> None:
-        """Ask the receiver to forget a copy that is not right; it was never announced as done."""
+    def _discard(self, receipt: Receipt) -> bool:
+        """Have the receiver forget a copy that is not right; whether it surely did.
+
+        Such a copy was never announced as done.
+        """
         with contextlib.suppress(*FAILURES):
-            self._session.delete(
+            response = self._session.delete(
                 f"{self._url}/files/{quote(receipt.file_id, safe='')}",
                 timeout=self._timeouts,
                 allow_redirects=False,
                 stream=True,
-            ).close()
+            )
+            response.close()
+            return response.status_code in {204, 404}
+        return False
 
     def _refusal(self, item: Upload, answer: Answer, sent: str) -> Exception:
         """The error that an answer means for a file."""
