@@ -308,7 +308,7 @@ class Proxy:
         self.accepted = 0
         self._script: deque[Fault | None] = deque()
         self._links: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="faulty proxy")
         self._thread.start()
@@ -346,34 +346,49 @@ class Proxy:
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
+    # asyncio's own server leaves a connection unclosed that comes just when it is closed.
+
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(
-            self._accept, ADDRESS, self._to[1], ssl=self._tls, backlog=128
-        )
+        self._listener = socket.create_server((ADDRESS, self._to[1]), backlog=128)
+        self._listener.setblocking(False)
+        self._loop.add_reader(self._listener, self._accept, self._listener)
 
     async def _refuse(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
 
     async def _drop(self) -> None:
         links = list(self._links)
         for link in links:
             link.cancel()
         await asyncio.gather(*links, return_exceptions=True)
+        for _ in range(3):  # the last callbacks of connections that got no further than TLS
+            await asyncio.sleep(0)
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.accepted += 1
-        fault = self._script.popleft() if self._script else None
-        link = self._loop.create_task(self._serve(Stream(reader, writer), fault))
-        self._links.add(link)
-        link.add_done_callback(self._links.discard)
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(BlockingIOError, ConnectionError):  # it is gone already
+            sock, _ = listener.accept()
+            self.accepted += 1
+            fault = self._script.popleft() if self._script else None
+            link = self._loop.create_task(self._serve(sock, fault))
+            self._links.add(link)
+            link.add_done_callback(self._links.discard)
+            link.add_done_callback(lambda _: sock.close())  # also if it was cancelled at once
 
-    async def _serve(self, client: Stream, fault: Fault | None) -> None:
-        async with client:
-            try:
-                server = Stream(*await asyncio.open_connection(*self._to))
-            except OSError:  # nobody is there: as if this connection had been refused
-                return
-            async with server:
+    async def _serve(self, sock: socket.socket, fault: Fault | None) -> None:
+        with suppress(OSError):  # no TLS, or nobody behind: as if it had been refused
+            async with (
+                await self._client(sock) as client,
+                Stream(*await asyncio.open_connection(*self._to)) as server,
+            ):
                 await Link(client, server).run(fault)
+
+    async def _client(self, sock: socket.socket) -> Stream:
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport, _ = await self._loop.connect_accepted_socket(
+            lambda: protocol, sock, ssl=self._tls
+        )
+        return Stream(reader, asyncio.StreamWriter(transport, protocol, reader, self._loop))
