@@ -230,7 +230,7 @@ class Line:
         bus: EventBus,
         *,
         home: Home,
-        role: str = "line",
+        role: str = "",
         workers: int = 4,
         patience: float = math.inf,
         backoff: Backoff | None = None,
@@ -239,8 +239,9 @@ class Line:
     ) -> None:
         """`workers`: how many to begin with, at `start`.
 
-        `role`: what kind of program this is; it goes on with what an earlier one of its kind has
-        left in the journal. `patience`: how many seconds files wait for a target that is down.
+        `role`: what kind of program this is, which goes on with what an earlier one of its kind has
+        left in the journal; one of no kind takes up files only when it is given them. `patience`:
+        how many seconds files wait for a target that is down.
         """
         self.target = target
         self._bus = bus

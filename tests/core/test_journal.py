@@ -89,11 +89,21 @@ def test_what_a_living_run_has_is_not_taken_over(open_journal: OpenJournal) -> N
 
 
 def test_what_another_kind_of_program_left_is_not_taken_over(open_journal: OpenJournal) -> None:
-    first = open_journal("first", "send")
+    first = open_journal("first", "sender")
     target = first.target(URL, None)
     first.admit(target, [record("/a")], known=False)
     first.close()
     assert open_journal("second", "window").take_over(target, URL, over) == ([], [])
+
+
+def test_a_program_of_no_kind_has_no_heirs(open_journal: OpenJournal) -> None:
+    first = open_journal("first", "")
+    target = first.target(URL, None)
+    first.admit(target, [record("/a")], known=False)
+    first.close()
+    assert open_journal("second", "").take_over(target, URL, over) == ([], [])
+    (found,) = open_journal("third", "").admit(target, [record("/a")], known=False).waiting
+    assert found.id == 1  # but it is the same file
 
 
 def test_only_what_is_taken_over_now_is_told(open_journal: OpenJournal) -> None:
@@ -131,14 +141,14 @@ def test_the_same_file_again(open_journal: OpenJournal) -> None:
 def test_a_file_of_a_run_that_is_over_is_taken_over_when_it_is_found_again(
     open_journal: OpenJournal,
 ) -> None:
-    first = open_journal("first", "send")
+    first = open_journal("first", "sender")
     target = first.target(URL, None)
     same, other = record("/same"), record("/other")
     first.admit(target, [same, other], known=False)
     for file in (same, other):
         first.checkpoint(file.id, f"{URL}/tus/{file.id}", "digest")
     first.close()
-    second = open_journal("second", "send")
+    second = open_journal("second", "sender")
     found = second.admit(target, [record("/same"), record("/other", 9)], known=False).waiting
     assert [(f.id, f.resume, f.content) for f in found] == [
         (same.id, f"{URL}/tus/{same.id}", "digest"),

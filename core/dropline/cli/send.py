@@ -217,7 +217,7 @@ def run(options: argparse.Namespace) -> int:
         outcome = Outcome()
     bus.subscribe("dropline.file.", outcome.hear, batches=True)
     bus.subscribe(JournalTroubled, _warn)
-    line = Line(target, bus, home=home, role="send", workers=options.workers, patience=PATIENCE)
+    line = Line(target, bus, home=home, workers=options.workers, patience=PATIENCE)
     control = ControlServer(home, status=lambda: line_status(line, None))
     with stop_on_signals() as stop:
         try:

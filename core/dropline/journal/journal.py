@@ -110,7 +110,7 @@ class Journal:
         notice: Callable[[str], object],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`run` is this run's name, `role` what kind of program it is.
+        """`run` is this run's name, `role` what kind of program it is, "" for one without heirs.
 
         `notice` gets a sentence when the file was damaged, or when it cannot be used at all: then
         the journal is kept in memory.
@@ -203,7 +203,7 @@ class Journal:
             for run, name, role, started in db.execute("SELECT * FROM runs").fetchall():
                 if run == self._run or not is_over(name):
                     continue
-                if role == self._role:
+                if role and role == self._role:
                     values = (self._run, target, run, target, url)
                     found = db.execute(f"UPDATE jobs {ours} AND state <> 1 RETURNING id", values)
                     jobs.extend(job for (job,) in found)
