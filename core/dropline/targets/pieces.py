@@ -24,7 +24,7 @@ from dropline.targets.failures import (
     refused,
     unreachable,
 )
-from dropline.targets.http import BLOCK, StoppableSession, Timeouts
+from dropline.targets.http import StoppableSession, Timeouts
 from dropline.targets.source import Source
 from dropline.targets.target import Upload
 from dropline.targets.tus import metadata
@@ -60,7 +60,7 @@ class Pieces:
         answer = self._create(item, attempt, key)
         where = f"{self._url}/tus/{answer.headers.get('Location', '').rpartition('/')[2]}"
         offset = self._offset(answer, item)
-        _skip(source, offset, attempt)
+        source.skip(offset, attempt)
         if offset < item.size:
             try:
                 answer = self._patch(where, source, offset, item.size - offset, attempt)
@@ -137,15 +137,6 @@ class Pieces:
         if text.isdecimal() and int(text) <= item.size:
             return int(text)
         raise TransientError(f"{self._url} did not say how much of “{item.path}” it has.")
-
-
-def _skip(source: Source, size: int, attempt: Attempt) -> None:
-    """Read over what the receiver has already, for the digest of the whole."""
-    while size:
-        attempt.check()
-        data = source.read(min(BLOCK, size))
-        size -= len(data)
-        attempt.progressed(len(data))
 
 
 def _stored(answer: requests.Response, item: Upload) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from dropline.station import PermanentError, TransientError
+from dropline.station import Attempt, PermanentError, TransientError
 from dropline.targets.target import Upload
 
 #: Bytes of a small file read at a time.
@@ -92,6 +92,14 @@ class Source:
         while len(data) < size:
             data += self.read(size - len(data))
         return bytes(data)
+
+    def skip(self, size: int, attempt: Attempt) -> None:
+        """Read over what the target has already, for the digest of the whole."""
+        while size:
+            attempt.check()
+            data = self.read(min(BLOCK, size))
+            size -= len(data)
+            attempt.progressed(len(data))
 
     def _status(self) -> os.stat_result:
         return os.fstat(self._file.fileno())

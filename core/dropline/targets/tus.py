@@ -22,7 +22,7 @@ from dropline.targets.access import Access
 from dropline.targets.body import Body
 from dropline.targets.client import Answer, Client
 from dropline.targets.failures import is_address
-from dropline.targets.http import BLOCK, TIMEOUTS, Timeouts
+from dropline.targets.http import TIMEOUTS, Timeouts
 from dropline.targets.resume import note, noted, outdated
 from dropline.targets.source import Source
 from dropline.targets.target import FOLDER_TYPE, Receipt, Upload, UrlIdentity
@@ -127,7 +127,7 @@ class _Sender:
             )
         where, offset = self._resume(item, attempt)
         if where:
-            _skip(source, offset, attempt)
+            source.skip(offset, attempt)
             # A server may keep a block that broke off, though nobody could check it.
             checked = bool(server.checksum) and offset % CHUNK == 0
         else:
@@ -270,15 +270,6 @@ def _list(headers: Mapping[str, str], name: str) -> tuple[str, ...]:
 def _offset(answer: Answer) -> int | None:
     text = answer.headers.get("Upload-Offset", "").strip()
     return int(text) if text.isdecimal() else None
-
-
-def _skip(source: Source, size: int, attempt: Attempt) -> None:
-    """Read over what the server has already, for the digest of the whole."""
-    while size:
-        attempt.check()
-        data = source.read(min(BLOCK, size))
-        size -= len(data)
-        attempt.progressed(len(data))
 
 
 def metadata(item: Upload) -> str:
