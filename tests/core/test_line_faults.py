@@ -582,7 +582,8 @@ def test_a_full_disk_is_told_and_what_fits_arrives_through_faults(
     receiver.start()
     try:
         proxy = make_proxy(receiver.url)
-        line = make_line(proxy.url, backoff=PATIENT, timeouts=TIMEOUTS)
+        # one after the other: beside the large file nothing fits for a moment
+        line = make_line(proxy.url, workers=1, backoff=PATIENT, timeouts=TIMEOUTS)
         proxy.meet(*[Cut("request", 40 * KB), Cut("answer", 20)] * 2)
         small = plant(tmp_path / "small", [10, 5 * KB, 70 * KB])
         plant(tmp_path / "large", [8 * MB])
