@@ -151,6 +151,12 @@ class Router:
         """Wrap an event: a new id, this bus's source, the time now."""
         return self.envelopes((event,))[0]
 
+    def heard(self, events: Sequence[Event]) -> list[Event]:
+        """Those of the events that somebody hears now."""
+        topics = {event.type for event in events}
+        heard = {t for t in topics if any(s.matches(t) for s in self._subscriptions)}
+        return [event for event in events if event.type in heard]
+
     def envelopes(self, events: Iterable[Event]) -> list[Message]:
         """Wrap events that are posted together: a new id each, and one time for all."""
         now = datetime.now(UTC)
@@ -251,7 +257,8 @@ class MemoryBus:
 
     def post(self, *events: Event) -> None:
         """See `EventBus.post`; many events at once cost one wake-up."""
-        messages = self._router.envelopes(events)
+        # What nobody hears costs nothing: most of what a receiver by itself has to tell.
+        messages = self._router.envelopes(self._router.heard(events))
         with self._wake:
             if self._closed or not messages:
                 return

@@ -33,7 +33,8 @@ from dropline.events import (
 from dropline.line import Line
 from dropline.receiver import Receiver
 from dropline.station import Backoff
-from faults import (
+
+from .faults import (
     ADDRESS,
     SHA256,
     SIZE,
@@ -588,7 +589,10 @@ def test_a_full_disk_is_told_and_what_fits_arrives_through_faults(
     receiver.start()
     try:
         proxy = make_proxy(receiver.url)
-        line = make_line(proxy.url, backoff=PATIENT, patience=math.inf, timeouts=TIMEOUTS)
+        # one after the other: beside the large file nothing fits for a moment
+        line = make_line(
+            proxy.url, workers=1, backoff=PATIENT, patience=math.inf, timeouts=TIMEOUTS
+        )
         proxy.meet(*[Cut("request", 40 * KB), Cut("answer", 20)] * 2)
         small = plant(tmp_path / "small", [10, 5 * KB, 70 * KB])
         plant(tmp_path / "large", [8 * MB])
