@@ -59,6 +59,16 @@ def search(roots: list[Root]) -> tuple[list[Found], list[Refused]]:
     return [f for b in batches for f in b.found], [r for b in batches for r in b.refused]
 
 
+def test_an_empty_path_is_not_the_current_folder(
+    spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "here" / "file")
+    monkeypatch.chdir(tmp_path / "here")
+    found, refused = search(hold(spool, ""))
+    assert found == []
+    assert len(refused) == 1
+
+
 def contents(found: list[Found]) -> dict[str, bytes]:
     return {f.name: b"" if f.name.endswith("/") else Path(f.source).read_bytes() for f in found}
 

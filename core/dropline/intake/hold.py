@@ -83,7 +83,7 @@ class Hold:
         for number, path in enumerate(self._paths):
             try:
                 real = os.path.realpath(path)
-                if self._is_temporary(real):
+                if path and self._is_temporary(real):  # an empty path is not the current folder
                     name = os.path.basename(os.path.abspath(path))
                     held = join(self._spool.folder(), name)
                     self._held[number] = held
