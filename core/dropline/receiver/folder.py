@@ -1,6 +1,6 @@
 """Where the bytes of received files lie, so that a process may be killed between any two steps.
 
-    transit/<random>.part   bytes that arrive (a `Spool`)
+    transit/<number>.part   bytes that arrive (a `Spool`)
     transit/<file id>       whole and synced; whether the file is stored, its row alone decides
     files/<xy>/<file id>    stored; xy are the last two digits of the id
 
@@ -13,9 +13,9 @@ removed when it has none. `files/` is never swept: bytes outlive the loss of the
 from __future__ import annotations
 
 import errno
+import itertools
 import logging
 import os
-import secrets
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -41,17 +41,18 @@ class Folder:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._transit = os.path.join(transit, "")
         self._files = os.path.join(files, "")
+        self._numbers = itertools.count(1)
 
     def spool(self) -> Spool:
         """A place for the bytes of one file that arrives."""
-        return Spool(self._transit)
+        return Spool(self._temporary())
 
     def adopt(self, path: str) -> str:
         """A second name, that of a temporary file here, for a file of the same disk.
 
         Where the file system knows no second names the file is moved.
         """
-        temporary = f"{self._transit}{secrets.token_hex(16)}.part"
+        temporary = self._temporary()
         try:
             os.link(path, temporary)
         except OSError as error:
@@ -121,6 +122,10 @@ class Folder:
                 self.bring_home(name)
             else:
                 os.unlink(self._transit + name)
+
+    def _temporary(self) -> str:
+        """A name that no other file in transit has: what earlier processes left is swept first."""
+        return f"{self._transit}{next(self._numbers)}.part"
 
     def _home(self, file_id: str) -> str:
         return f"{self._files}{file_id[-2:]}/{file_id}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -13,9 +12,9 @@ from typing import Self
 class Spool:
     """One temporary file; used with `with` it is gone at the end."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, path: str) -> None:
         """Make the file. Raises OSError, as every method that writes."""
-        self.path = os.path.join(folder, f"{secrets.token_hex(16)}.part")
+        self.path = path
         self._file = open(self.path, "xb", buffering=0)  # noqa: SIM115 - outlives this function
         self._hash = hashlib.sha256()
         self.size = 0
