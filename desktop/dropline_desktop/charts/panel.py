@@ -72,7 +72,7 @@ class Charts(QFrame):
         self._clock.timeout.connect(self._tick)
         self._once = QTimer(self)  # draws while the clock stands still
         self._once.setSingleShot(True)
-        self._once.timeout.connect(self.draw)
+        self._once.timeout.connect(lambda: self.draw())
         self._writer = Writer(self)
         self._toolbar = Toolbar()
         self._stack = Stack(theme)
@@ -151,8 +151,8 @@ class Charts(QFrame):
         start, end = self._stack.view
         return self._origin + start, self._origin + end
 
-    def draw(self) -> None:
-        """Draw what there is now."""
+    def draw(self, *, at_once: bool = True) -> None:
+        """Draw what there is now: all charts `at_once`, or one after the other."""
         now = self._now()
         if self.following:
             self._origin = now
@@ -161,7 +161,7 @@ class Charts(QFrame):
         runs = max(2, min(round(1.25 * self._stack.pixels), _MOST_POINTS // 2))
         times, values = self._history.envelope(start, end, runs)
         marks = [(mark.t - self._origin, mark) for mark in self._marks if start <= mark.t <= end]
-        self._stack.draw(times - self._origin, values, marks)
+        self._stack.draw(times - self._origin, values, marks, at_once=at_once)
         self._drawn = now
         self._due = False
         if now - self._told >= _VALUES_EVERY or not self.ticking:
@@ -271,8 +271,9 @@ class Charts(QFrame):
     def _tick(self) -> None:
         start, end = self._stack.view
         pixel = (end - start) / self._stack.pixels  # in seconds: sooner, nothing would move
-        if self._due or self._now() - self._drawn >= min(pixel, _SLOWEST):
-            self.draw()
+        moved = self._now() - self._drawn >= min(pixel, _SLOWEST)
+        if not self._stack.is_drawing and (self._due or moved):
+            self.draw(at_once=False)
 
     def _soon(self) -> None:
         """Draw at the next tick; or where the clock stands still, after this event."""
@@ -285,6 +286,7 @@ class Charts(QFrame):
             self._clock.start()
         else:
             self._clock.stop()
+            self._stack.rest()
         if not self.isVisible():
             self._once.stop()
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QFontMetricsF, QPalette
 from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 
@@ -15,6 +16,9 @@ from dropline_desktop.charts.history import Floats
 from dropline_desktop.charts.marks import Mark
 from dropline_desktop.charts.strip import Strip
 from dropline_desktop.theme import Size, Space, Theme
+
+#: Milliseconds between two strips that are drawn one by one, in which the window is free.
+_BETWEEN_MS = 8
 
 
 class Stack(QWidget):
@@ -34,6 +38,10 @@ class Stack(QWidget):
             for chart, axis in zip(CHARTS, self._axes, strict=True)
         ]
         self._bottom = self.strips[-1]
+        self._undrawn: list[Callable[[], None]] = []
+        self._next = QTimer(self)
+        self._next.setInterval(_BETWEEN_MS)
+        self._next.timeout.connect(self._draw_next)
         self._moment = QLabel()
         self._lay_out()
         for strip in self.strips:
@@ -66,11 +74,39 @@ class Stack(QWidget):
     def view(self, ends: tuple[float, float]) -> None:
         self._bottom.plot.setXRange(*ends, padding=0)
 
-    def draw(self, times: Floats, values: Floats, marks: Sequence[tuple[float, Mark]]) -> None:
-        """Draw the curves: `values` has a row for each of `COLUMNS`."""
-        for strip, rows in self._shared_out(values):
-            strip.draw(times, rows)
-            strip.marks.show_marks(marks)
+    def draw(
+        self,
+        times: Floats,
+        values: Floats,
+        marks: Sequence[tuple[float, Mark]],
+        *,
+        at_once: bool = True,
+    ) -> None:
+        """Draw the curves: `values` has a row for each of `COLUMNS`.
+
+        All strips `at_once`, or each in a moment of its own: beside threads that want the
+        interpreter, one drawing of all would keep the window for as long as the strips together.
+        """
+        self.rest()
+        self._undrawn = [
+            partial(self._draw_strip, strip, times, rows, marks)
+            for strip, rows in self._shared_out(values)
+        ]
+        if at_once:
+            while self._undrawn:
+                self._draw_next()
+        else:
+            self._next.start()
+
+    @property
+    def is_drawing(self) -> bool:
+        """Whether some strips have still to be drawn."""
+        return bool(self._undrawn)
+
+    def rest(self) -> None:
+        """Leave undrawn what is."""
+        self._undrawn.clear()
+        self._next.stop()
 
     def show_values(self, moment: str, values: Floats) -> None:
         """Fill the legends with a value for each of `COLUMNS`, and say of which moment."""
@@ -82,6 +118,19 @@ class Stack(QWidget):
         """Label times by the clock, given the time of day at the origin; with None by their age."""
         for axis in self._axes:
             axis.show_clock(at_origin)
+
+    def _draw_next(self) -> None:
+        if self._undrawn:
+            self._undrawn.pop(0)()
+        if not self._undrawn:
+            self._next.stop()
+
+    @staticmethod
+    def _draw_strip(
+        strip: Strip, times: Floats, rows: Floats, marks: Sequence[tuple[float, Mark]]
+    ) -> None:
+        strip.draw(times, rows)
+        strip.marks.show_marks(marks)
 
     def _shared_out(self, values: Floats) -> Iterator[tuple[Strip, Floats]]:
         first = 0
