@@ -20,8 +20,9 @@ from typing import Any
 
 import requests
 
+from dropline.announcer import STATION
 from dropline.home import Home
-from dropline.line import STATION, Line
+from dropline.line import Line
 from dropline.station import Reading
 
 _log = logging.getLogger(__name__)

@@ -18,13 +18,12 @@ from dropline.events import (
     Message,
     ReceiverStarted,
     ReceiverStopped,
-    StationDrained,
     TargetDown,
     TargetUp,
 )
 from dropline.meter import LittlesLaw, Meter
 from dropline.station import Sampler, Station
-from dropline_desktop.interpreter import FULL_AFTER, SWITCH_INTERVAL, Interpreter
+from dropline_desktop.interpreter import FULL_AFTER, QUIET, SWITCH_INTERVAL, Interpreter
 from dropline_desktop.notices import MOST, Notices
 from dropline_desktop.status import StatusBar
 from dropline_desktop.theme import Theme
@@ -145,7 +144,7 @@ def test_notices_are_counted_bounded_and_dismissed(notices):
     assert not notices.isVisible()
 
 
-def test_turns_are_short_and_full_collections_wait_for_an_empty_line():
+def test_turns_are_short_and_full_collections_wait_for_an_empty_line(reading):
     before, collected = (gc.get_threshold(), sys.getswitchinterval()), []
     gc.callbacks.append(lambda phase, info: collected.append(info["generation"]))
     bus, interpreter = MemoryBus("test"), Interpreter()
@@ -155,9 +154,16 @@ def test_turns_are_short_and_full_collections_wait_for_an_empty_line():
         assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL)
         bus.publish(ReceiverStarted("http://127.0.0.1:1"))
         assert gc.get_freeze_count() > 0
+        busy = dataclasses.replace(reading, t=100.0, in_system=1)
+        empty = dataclasses.replace(reading, in_system=0)
         collected.clear()
-        bus.publish(StationDrained("send", 1, 0, 0))
-        assert 2 in collected
+        bus.publish(busy)
+        bus.publish(dataclasses.replace(empty, t=100.1))
+        bus.publish(dataclasses.replace(empty, t=100.0 + QUIET - 0.1))
+        assert 2 not in collected, "it may be empty between two files"
+        for t in (100.0 + QUIET, 200.0):
+            bus.publish(dataclasses.replace(empty, t=t))
+        assert collected.count(2) == 2, "once: its begin and its end"
     finally:
         gc.callbacks.pop()
         interpreter.close()
