@@ -37,7 +37,7 @@ THEMES = (Mode.LIGHT, Mode.DARK)
 #: Logical size of the window.
 SIZE = (1440, 860)
 #: Files of the busy picture, and the workers before and after the change that it shows.
-FILES, BEFORE, AFTER = 15_000, 2, 8
+FILES, BEFORE, AFTER = 60_000, 2, 8
 
 
 class Session:
