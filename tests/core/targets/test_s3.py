@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import os
 import sys
@@ -14,9 +13,11 @@ from typing import Any
 import pytest
 
 from dropline.station import Aborted, Attempt, PermanentError, TransientError
-from dropline.targets import Access, Proof, Receipt, S3Target, Upload, open_target
+from dropline.targets import Access, Proof, Receipt, S3Target, open_target
 from dropline.targets.resume import note
 from dropline.targets.s3 import PART
+
+from .kept import Kept
 
 Serve = Callable[..., Receipt]
 ADA = Access(user="ada", password="secret")
@@ -82,21 +83,6 @@ def test_memory_stays_flat(moto: Any, bucket: str, serve: Serve, make_file: Any)
     assert peak < 5 * PART
 
 
-class Kept:
-    """An attempt that keeps what the item says at each checkpoint, as a journal does."""
-
-    def __init__(self, item: Upload, abort_after: int | None = None) -> None:
-        self.items: list[Upload] = []
-        self.sent = 0
-        self._abort_after = abort_after
-        self.attempt = Attempt(self._report, lambda: self.items.append(copy.copy(item)))
-
-    def _report(self, size: int) -> None:
-        self.sent += size
-        if self._abort_after is not None and self.sent > self._abort_after:
-            self.attempt.abort()
-
-
 def test_parts_that_are_there_are_not_sent_again(
     moto: Any, bucket: str, serve: Serve, make_file: Any, relay: Any
 ) -> None:
@@ -104,7 +90,7 @@ def test_parts_that_are_there_are_not_sent_again(
     item = make_file(content)
     way = relay(to=int(moto.url.rpartition(":")[2]))
     target = S3Target(bucket, endpoint=way.url, access=ADA)
-    first = Kept(item, abort_after=2 * PART)
+    first = Kept(item, abort_after=2 * PART + 1)
     with pytest.raises(Aborted):
         serve(target, item, first.attempt)
     [kept] = first.items
@@ -122,7 +108,7 @@ def test_a_file_that_changed_since_starts_anew(
 ) -> None:
     item = make_file(os.urandom(2 * PART))
     target = S3Target(bucket, endpoint=moto.url, access=ADA)
-    first = Kept(item, abort_after=PART)
+    first = Kept(item, abort_after=PART + 1)
     with pytest.raises(Aborted):
         serve(target, item, first.attempt)
     content = os.urandom(2 * PART + 1)
@@ -137,7 +123,7 @@ def test_bytes_that_changed_under_the_same_time_are_found_part_by_part(
 ) -> None:
     item = make_file(bytes(2 * PART))
     target = S3Target(bucket, endpoint=moto.url, access=ADA)
-    first = Kept(item, abort_after=PART)
+    first = Kept(item, abort_after=PART + 1)
     with pytest.raises(Aborted):
         serve(target, item, first.attempt)
     content = b"new" + bytes(2 * PART - 3)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import copy
 import hashlib
 import json
 import os
@@ -16,10 +15,12 @@ from typing import Any
 import pytest
 import requests
 
-from dropline.station import Aborted, Attempt, PermanentError, TransientError
+from dropline.station import Aborted, PermanentError, TransientError
 from dropline.targets import Proof, Receipt, TusTarget, Upload
 from dropline.targets.resume import note
 from dropline.targets.tus import CHUNK, SMALL
+
+from .kept import Kept
 
 Serve = Callable[..., Receipt]
 SERVERS = {"tus_node": Proof.SIZE, "tus_python": Proof.DIGEST}
@@ -43,21 +44,6 @@ def where(item: Upload) -> str:
     """The URL in what is kept of a half-sent upload."""
     url: str = json.loads(item.resume)[-1]
     return url
-
-
-class Kept:
-    """An attempt that keeps what the item says at each checkpoint, as a journal does."""
-
-    def __init__(self, item: Upload, abort_after: int | None = None) -> None:
-        self.items: list[Upload] = []
-        self.sent = 0
-        self._abort_after = abort_after
-        self.attempt = Attempt(self._report, lambda: self.items.append(copy.copy(item)))
-
-    def _report(self, size: int) -> None:
-        self.sent += size
-        if self._abort_after is not None and self.sent >= self._abort_after:
-            self.attempt.abort()
 
 
 @pytest.fixture(params=SERVERS)
