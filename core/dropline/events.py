@@ -6,10 +6,11 @@ carries: the event as `data` in an envelope with CloudEvents 1.0 attribute names
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple, Self, get_args, get_origin, get_type_hints
@@ -376,10 +377,11 @@ class ReceiverStopped(Event):
 
 @dataclass(frozen=True, slots=True)
 class FileReceived(Event):
-    """The bytes of a file have come in whole and lie in a temporary file, not stored yet.
+    """The bytes of a file have come in whole and are not stored yet.
 
-    The storing handler returns a future of the outcome. `announced` says that the sender gave the
-    digest and the bytes have it; `part` is the file's number in what `idempotency_key` covers.
+    They lie in a temporary file, or, those of a small one, in `content`. The storing handler
+    returns a future of the outcome. `announced` says that the sender gave the digest and the bytes
+    have it; `part` is the file's number in what `idempotency_key` covers.
     """
 
     type: ClassVar[str] = "dropline.file.received"
@@ -391,11 +393,12 @@ class FileReceived(Event):
     announced: bool
     idempotency_key: str | None
     part: int
+    content: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class FileStored(Event):
-    """The receiver holds the whole file: bytes on disk and a row in the database."""
+    """The receiver holds the whole file: its bytes and a row in the database."""
 
     type: ClassVar[str] = "dropline.file.stored"
     file_id: str
@@ -450,7 +453,7 @@ class Message(NamedTuple):
             **({"subject": self.subject} if self.subject else {}),  # it may be missing, not empty
             "time": self.time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
             "datacontenttype": "application/json",
-            "data": dataclasses.asdict(self.data),
+            "data": dataclasses.asdict(self.data, dict_factory=_members),
         }
 
     @classmethod
@@ -478,6 +481,14 @@ class Message(NamedTuple):
             raise ValueError(f"not a Dropline event: {error!r} in {value!r}") from error
 
 
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An event's fields as JSON can hold them: bytes in base64."""
+    return {
+        key: base64.b64encode(value).decode() if isinstance(value, bytes) else value
+        for key, value in pairs
+    }
+
+
 @functools.cache
 def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)
@@ -492,6 +503,8 @@ def _read(kind: Any, value: Any, name: str) -> Any:
         return tuple(_read(get_args(kind)[0], item, name) for item in value)
     if type(None) in get_args(kind):
         return None if value is None else _read(get_args(kind)[0], value, name)
+    if kind is bytes and isinstance(value, str):
+        return base64.b64decode(value, validate=True)
     if type(value) is kind or (kind is float and type(value) is int):
         return kind(value)
     raise TypeError(f"{name} cannot be {value!r}")

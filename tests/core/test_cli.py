@@ -130,6 +130,8 @@ def test_help_shows_an_example(call: Call, command: str) -> None:
         (["send", "x", "--colour"], "--colour"),
         (["serve", "--port", "65536"], "use 0 to 65535"),
         (["serve", "--port", "-1"], "use 0 to 65535"),
+        (["serve", "--small", "16k"], "use a number of bytes from 0 to 1048576"),
+        (["serve", "--small", "1048577"], "use a number of bytes from 0 to 1048576"),
         (["measure", "log", "--start", "0"], "--end"),
         (["status", "extra"], "extra"),
     ],
@@ -500,7 +502,8 @@ def test_send_goes_to_the_receiver_of_the_running_window(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serve_stores_until_it_is_stopped(tmp_path: Path, dropline_home: Path, number: int) -> None:
-    with running("serve", "--port", "0", "--data", tmp_path / "inbox") as process:
+    options = ["--port", "0", "--data", tmp_path / "inbox", "--small", "0"]
+    with running("serve", *options) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         match = re.fullmatch(r"Receiver listening at (http://127\.0\.0\.1:\d+); files .*\n", line)
@@ -508,6 +511,7 @@ def test_serve_stores_until_it_is_stopped(tmp_path: Path, dropline_home: Path, n
         assert str(tmp_path / "inbox") in line
         answer = requests.post(f"{match[1]}/upload", files={"file": ("a.txt", b"content")})
         assert answer.json()["status"] == "success"
+        assert [path.read_bytes() for path in tmp_path.glob("inbox/files/*/*")] == [b"content"]
         process.send_signal(number)
         output, errors = process.communicate(timeout=30)
     assert (process.returncode, output, errors) == (0, "", "")

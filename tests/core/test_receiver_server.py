@@ -234,7 +234,7 @@ def test_a_file_for_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_stop_ends_running_uploads_and_leaves_nothing(tmp_path: Path, until: Until) -> None:
-    with running(Receiver(tmp_path, port=0)) as receiver:
+    with running(Receiver(tmp_path, port=0, small=0)) as receiver:
         raws = [Raw(receiver.url) for _ in range(3)]
         for number, raw in enumerate(raws):
             length = 10**9 if number else 100

@@ -69,12 +69,23 @@ def on_disk(data: Path) -> dict[str, Path]:
     return {path.name: path for path in (data / "files").glob("*/*")}
 
 
-def assert_sound(data: Path, files: list[dict[str, Any]]) -> None:
+def in_database(path: Path) -> dict[str, bytes]:
+    """The contents that a receiver's SQLite file holds, by file id."""
+    connection = sqlite3.connect(path)
+    rows = connection.execute("SELECT file_id, content FROM contents").fetchall()
+    connection.close()
+    return {str(uuid.UUID(file_id)): content for file_id, content in rows}
+
+
+def assert_sound(data: Path, files: list[dict[str, Any]], database: Path | None = None) -> None:
     """Every row has whole bytes, all bytes have a row, nothing temporary is left."""
-    stored = on_disk(data)
+    on_its_own = {file_id: path.read_bytes() for file_id, path in on_disk(data).items()}
+    kept = in_database(database or data / "receiver.sqlite")
+    assert not on_its_own.keys() & kept.keys()
+    stored = on_its_own | kept
     assert set(stored) == {file["file_id"] for file in files}
     for file in files:
-        content = stored[file["file_id"]].read_bytes()
+        content = stored[file["file_id"]]
         assert len(content) == file["size"]
         assert hashlib.sha256(content).hexdigest() == file["sha256"]
 
@@ -95,7 +106,7 @@ def test_files_and_keys_outlive_the_process(tmp_path: Path) -> None:
 
 def test_a_start_finishes_what_was_cut(tmp_path: Path) -> None:
     """Each thing that a kill can leave in transit is finished or removed."""
-    with running(tmp_path) as receiver:
+    with running(tmp_path, small=0) as receiver:
         ids = [put(receiver.url, name, name.encode()).json()["file_id"] for name in "abc"]
         requests.delete(f"{receiver.url}/files/{ids[2]}")
     transit = tmp_path / "transit"
@@ -109,7 +120,7 @@ def test_a_start_finishes_what_was_cut(tmp_path: Path) -> None:
 
 
 def test_a_stored_file_in_transit_can_be_read(tmp_path: Path) -> None:
-    with running(tmp_path) as receiver:
+    with running(tmp_path, small=0) as receiver:
         file_id = put(receiver.url, "a", b"1").json()["file_id"]
         path = on_disk(tmp_path)[file_id]
         path.rename(tmp_path / "transit" / file_id)
@@ -119,7 +130,7 @@ def test_a_stored_file_in_transit_can_be_read(tmp_path: Path) -> None:
 
 
 def test_bytes_outlive_the_loss_of_the_database(tmp_path: Path) -> None:
-    with running(tmp_path) as receiver:
+    with running(tmp_path, small=0) as receiver:
         put(receiver.url, "a", b"1")
     for path in tmp_path.glob("receiver.sqlite*"):
         path.unlink()
@@ -139,7 +150,8 @@ def test_another_database_can_be_given(tmp_path: Path) -> None:
     with running(tmp_path / "data", database=url) as receiver:
         put(receiver.url, "a", b"1")
     with running(tmp_path / "data", database=url) as receiver:
-        assert_sound(tmp_path / "data", listed(receiver.url))
+        files = listed(receiver.url)
+        assert_sound(tmp_path / "data", files, tmp_path / "elsewhere.db")
     assert not (tmp_path / "data" / "receiver.sqlite").exists()
 
 
@@ -152,6 +164,51 @@ def test_a_database_without_its_driver_says_what_to_install(
     with pytest.raises(ReceiverError, match=r"pip install 'dropline\[postgres\]'") as error:
         receiver.start()
     assert "secret" not in str(error.value)
+
+
+# --- small files --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("small", [0, 10])
+def test_a_small_file_is_kept_in_the_database_and_any_other_as_a_file(
+    tmp_path: Path, small: int
+) -> None:
+    contents = {"none": b"", "ten": b"0123456789", "eleven": b"0123456789a"}
+    with running(tmp_path, small=small) as receiver:
+        ids = {
+            name: put(receiver.url, name, content).json()["file_id"]
+            for name, content in contents.items()
+        }
+        assert set(on_disk(tmp_path)) == {
+            ids[name] for name, content in contents.items() if len(content) > small or not small
+        }
+        assert_sound(tmp_path, listed(receiver.url))
+    with running(tmp_path, small=1 << 20) as receiver:  # another choice leaves them where they are
+        for name, content in contents.items():
+            url = f"{receiver.url}/files/{ids[name]}"
+            answer = requests.get(url)
+            assert answer.content == content
+            assert answer.headers["Content-Length"] == str(len(content))
+            if content:
+                assert requests.get(url, headers={"Range": "bytes=-3"}).content == content[-3:]
+                tag = {"If-None-Match": answer.headers["ETag"]}
+                assert requests.get(url, headers=tag).status_code == 304
+            assert requests.delete(url).status_code == 204
+            assert requests.get(url).status_code == 404
+        assert_sound(tmp_path, [])
+
+
+def test_many_small_files_in_one_request_take_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not fit into a request's share of memory goes to the disk."""
+    contents = [bytes([number]) * 10_000 for number in range(50)]
+    monkeypatch.setattr("dropline.receiver.upload.MAX_IN_MEMORY", 200_000)
+    with running(tmp_path) as receiver:
+        files = [("file", (str(n), content)) for n, content in enumerate(contents)]
+        assert requests.post(f"{receiver.url}/upload", files=files).status_code == 201
+        assert len(on_disk(tmp_path)) == 30
+        assert_sound(tmp_path, listed(receiver.url))
 
 
 # --- the parts ----------------------------------------------------------------------------------
@@ -168,6 +225,7 @@ def test_ids_ascend_whatever_the_clock_does(times: list[int]) -> None:
             ids.append(new_id())
         ids.append(FileIds(ids[-1])() if ids else new_id())
     assert ids == sorted(set(ids))
+    assert [str(uuid.UUID(each)) for each in ids] == ids
     assert {uuid.UUID(each).version for each in ids} == {7}
     assert {uuid.UUID(each).variant for each in ids} == {uuid.RFC_4122}
 
@@ -179,11 +237,14 @@ def row(name: str, key: str | None = None, part: int = 0) -> StoredFile:
 def test_rows_are_added_all_or_none(tmp_path: Path) -> None:
     database = Database(None, tmp_path)
     first = row("a", "k")
-    database.add([first, row("b"), row("c")])
+    database.add([first, row("b"), row("c")], {first.file_id: b"1"})
+    refused = row("d")
     with pytest.raises(KeyTakenError):
-        database.add([row("d"), row("e", "k")])
+        database.add([refused, row("e", "k")], {refused.file_id: b"2"})
+    assert database.content(first.file_id) == b"1"
+    assert database.content(refused.file_id) is None
     assert sorted(file.name for file in database.page(10)) == ["a", "b", "c"]
-    database.add([row("f", "k", part=1)])
+    database.add([row("f", "k", part=1)], {})
     keys = [("k", part) for part in range(300)] + [("other", 0)]
     assert {key: file.name for key, file in database.by_keys(keys).items()} == {
         ("k", 0): "a",
@@ -193,6 +254,7 @@ def test_rows_are_added_all_or_none(tmp_path: Path) -> None:
     assert database.remove(first.file_id)
     assert not database.remove(first.file_id)
     assert database.get(first.file_id) is None
+    assert database.content(first.file_id) is None
     database.close()
 
 
@@ -215,7 +277,7 @@ def test_one_files_trouble_is_not_anothers(tmp_path: Path, bus: MemoryBus) -> No
     store = Store(tmp_path, None, bus)
     events = []
     for number in range(5):
-        spool = store.spool()
+        spool = store.spool(0)
         spool.write(b"%d" % number)
         spool.finish()
         sha256 = spool.sha256().hex()

@@ -1033,7 +1033,7 @@ def test_a_token_goes_to_the_receiver_and_not_along_a_redirect(
 
 def files_of(request: Any) -> list[dict[str, Any]]:
     """What an honest receiver would answer for the parts of a request."""
-    pattern = rb"filename\*=UTF-8''(\S+)\r\n.*?\r\n\r\n(.*?)\r\n--dropline"
+    pattern = rb'filename="([^"]+)"\r\n.*?\r\n\r\n(.*?)\r\n--dropline'
     return [
         {
             "file_id": name.decode(),

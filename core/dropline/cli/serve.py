@@ -8,7 +8,7 @@ from pathlib import Path
 from dropline.cli import CommandError
 from dropline.cli.signals import stop_on_signals
 from dropline.home import Home
-from dropline.receiver import Receiver, ReceiverError
+from dropline.receiver import MAX_SMALL, SMALL, Receiver, ReceiverError
 
 EXAMPLE = """example:
   dropline serve --port 8765 --data ~/inbox
@@ -21,6 +21,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_port, default=8765, help="port (%(default)s)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="where files are stored")
     parser.add_argument("--database", metavar="URL", help="database; SQLite in DIR by default")
+    parser.add_argument(
+        "--small",
+        type=_size,
+        default=SMALL,
+        metavar="BYTES",
+        help="keep files of up to BYTES in the database, others as files of their own "
+        "(%(default)s; 0: every file as one of its own)",
+    )
     parser.add_argument("--token", help="secret that senders need; required beyond loopback")
 
 
@@ -33,6 +41,7 @@ def run(options: argparse.Namespace) -> int:
         port=options.port,
         database=options.database,
         token=options.token,
+        small=options.small,
     )
     with stop_on_signals() as stop:
         try:
@@ -46,6 +55,12 @@ def run(options: argparse.Namespace) -> int:
         finally:
             receiver.stop()
     return 0
+
+
+def _size(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) <= MAX_SMALL):
+        raise argparse.ArgumentTypeError(f"{text}: use a number of bytes from 0 to {MAX_SMALL}")
+    return int(text)
 
 
 def _port(text: str) -> int:

@@ -26,8 +26,9 @@ class Spool:
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        self.path = root / uuid.uuid4().hex
+        self._root = Path(os.path.abspath(root))
+        self._prefix = os.path.join(self._root, "")
+        self.path = self._root / uuid.uuid4().hex
         self._mine: FolderLock | None = None
         self._lock = threading.Lock()
 
@@ -64,9 +65,9 @@ class Spool:
 
         What is not held here stays, also what a link in here leads to.
         """
-        folder, name = os.path.split(os.path.abspath(source))
-        if not inside(folder, os.fspath(self._root)):  # the usual case, and quick
+        if not source.startswith(self._prefix):  # the usual case, and quick
             return
+        folder, name = os.path.split(os.path.abspath(source))
         spool, folder = os.path.realpath(self._root), os.path.realpath(folder)
         if not inside(folder, spool) or not _RUN.fullmatch(
             folder[len(spool) + 1 :].split(os.sep)[0]

@@ -11,6 +11,7 @@ no digits (T. Chan, G. Golub, R. LeVeque, "Algorithms for computing the sample v
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -76,14 +77,20 @@ class ServiceFit:
 
     def add(self, size: int, seconds: float) -> None:
         """Take in an attempt that finished: its bytes, and how long it took."""
+        self.add_all([size], seconds)
+
+    def add_all(self, sizes: Iterable[int], seconds: float) -> None:
+        """Take in attempts that took so long each, being made together."""
         seconds = max(seconds, _SHORTEST)
-        self._count += 1
-        if self._count > ENOUGH:
-            self._points.add(size, seconds, _weight(size, seconds, _solve(self._points)))
-        else:
+        line = _solve(self._points) if self._count >= ENOUGH else None
+        for size in sizes:
+            self._count += 1
+            if line is not None:
+                self._points.add(size, seconds, _weight(size, seconds, line))
+                continue
             self._first.append((size, seconds))
             if self._count == ENOUGH:
-                self._begin()
+                line = self._begin()
 
     def fit(self) -> ServiceTime | None:
         """What was learnt; None before `ENOUGH` attempts."""
@@ -100,7 +107,7 @@ class ServiceFit:
             count=self._count,
         )
 
-    def _begin(self) -> None:
+    def _begin(self) -> _Line:
         """Weigh the first points, which had no fit to take a weight from, by their own."""
         line = None
         for _ in range(_ROUNDS):
@@ -110,6 +117,8 @@ class ServiceFit:
                 self._points.add(size, seconds, weight)
             line = _solve(self._points)
         self._first.clear()
+        assert line is not None
+        return line
 
 
 def time_left(

@@ -1,5 +1,6 @@
-"""The receiver: takes files over HTTP, keeps their bytes on disk and a row each in a database."""
+"""The receiver: takes files over HTTP, and keeps their bytes and a row each in a database."""
 
 from dropline.receiver.receiver import Receiver, ReceiverError
+from dropline.receiver.store import MAX_SMALL, SMALL
 
-__all__ = ["Receiver", "ReceiverError"]
+__all__ = ["MAX_SMALL", "SMALL", "Receiver", "ReceiverError"]

@@ -42,6 +42,7 @@ import secrets
 import uuid
 from datetime import datetime
 from importlib import resources
+from io import BytesIO
 from typing import Any
 
 from flask import Flask, Response, jsonify, request, send_file
@@ -145,7 +146,7 @@ def create_app(store: Store, bus: EventBus, guard: Guard, max_size: int | None) 
         if file is None:
             raise _no_such_file(file_id)
         try:
-            return _attachment(file, store.path(file.file_id))
+            return _attachment(file, store.find(file))
         except FileNotFoundError as error:  # deleted since
             raise _no_such_file(file_id) from error
 
@@ -290,11 +291,11 @@ def _listed(file: StoredFile) -> dict[str, Any]:
     }
 
 
-def _attachment(file: StoredFile, path: str) -> Response:
+def _attachment(file: StoredFile, source: str | BytesIO) -> Response:
     """The bytes, to be saved and never shown: they may be a web page with a script."""
     name = file.name.rstrip("/").rpartition("/")[2]
     answer = send_file(
-        path,
+        source,
         mimetype=file.media_type,
         as_attachment=True,
         download_name="".join(c if c.isprintable() else "_" for c in name) or "file",

@@ -1,4 +1,6 @@
-"""What the receiver knows of each stored file: one row a file, in any database of SQLAlchemy's.
+"""What the receiver knows of each stored file, and the bytes of small ones, in a database.
+
+One row a file, in any database of SQLAlchemy's.
 
 SQLite in WAL mode with `synchronous=FULL` unless a URL says otherwise: a committed row outlives a
 killed process for certain, and a power failure as far as the disk keeps what it was told to sync.
@@ -8,17 +10,17 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
     Column,
     Engine,
     Integer,
+    LargeBinary,
     MetaData,
     Select,
     String,
@@ -53,10 +55,16 @@ _FILES = Table(
     Column("part", Integer, nullable=False),
     UniqueConstraint("idempotency_key", "part"),
 )
+#: Apart from the rows, which so stay narrow: lists and lookups read none of it.
+_CONTENTS = Table(
+    "contents",
+    _TABLES,
+    Column("file_id", Uuid(as_uuid=False), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFile:
+class StoredFile(NamedTuple):
     """A row. `stored_at` is UTC, ISO 8601; `sha256` hexadecimal; `size` in bytes.
 
     `idempotency_key` with `part` is unique: a key of a request covers its parts by number, the
@@ -86,7 +94,7 @@ class UncertainError(OSError):
 
 
 class Database:
-    """The table of files. Every method may be called from any thread."""
+    """The tables of files and contents. Every method may be called from any thread."""
 
     def __init__(self, url: str | None, folder: Path) -> None:
         """Open `url`, by default a SQLite file in `folder`; makes the table when it is missing.
@@ -120,20 +128,24 @@ class Database:
         """Close every connection."""
         self._engine.dispose()
 
-    def add(self, files: Sequence[StoredFile]) -> None:
-        """Commit rows, all or none.
+    def add(self, files: Sequence[StoredFile], contents: Mapping[str, bytes]) -> None:
+        """Commit rows, and by their ids the contents of those that are kept here, all or none.
 
         Raises KeyTakenError; OSError when nothing was committed, UncertainError when perhaps.
         """
         try:
             with _as_oserror(), self._engine.begin() as connection:
-                connection.execute(_FILES.insert(), [_values(file) for file in files])
+                connection.execute(_FILES.insert(), [file._asdict() for file in files])
+                if contents:
+                    kept = [{"file_id": i, "content": data} for i, data in contents.items()]
+                    connection.execute(_CONTENTS.insert(), kept)
         except IntegrityError as error:
             raise KeyTakenError from error
 
     def remove(self, file_id: str) -> bool:
-        """Commit the end of a row; whether there was one. Raises OSError like `add`."""
+        """Commit the end of a row and its content; whether there was one. Raises as `add`."""
         with _as_oserror(), self._engine.begin() as connection:
+            connection.execute(_CONTENTS.delete().where(_CONTENTS.c.file_id == file_id))
             done = connection.execute(_FILES.delete().where(_FILES.c.file_id == file_id))
             return done.rowcount > 0
 
@@ -141,6 +153,12 @@ class Database:
         """The row of a file."""
         found = self._rows(select(_FILES).where(_FILES.c.file_id == file_id))
         return next(iter(found), None)
+
+    def content(self, file_id: str) -> bytes | None:
+        """The bytes of a file that are kept here."""
+        query = select(_CONTENTS.c.content).where(_CONTENTS.c.file_id == file_id)
+        with self._engine.connect() as connection:
+            return connection.execute(query).scalar()
 
     def by_keys(self, keys: Iterable[tuple[str, int]]) -> dict[tuple[str, int], StoredFile]:
         """The rows that have these idempotency keys (with part numbers). Raises OSError."""
@@ -194,11 +212,6 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT * 1000:.0f}")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
-
-
-def _values(file: StoredFile) -> dict[str, Any]:
-    # dataclasses.asdict takes ten times as long
-    return {name: getattr(file, name) for name in StoredFile.__slots__}
 
 
 @contextmanager

@@ -43,9 +43,9 @@ class Folder:
         self._files = os.path.join(files, "")
         self._numbers = itertools.count(1)
 
-    def spool(self) -> Spool:
-        """A place for the bytes of one file that arrives."""
-        return Spool(self._temporary())
+    def spool(self, in_memory: int) -> Spool:
+        """A place for the bytes of one file that arrives; up to `in_memory` need no file."""
+        return Spool(self._temporary(), in_memory)
 
     def adopt(self, path: str) -> str:
         """A second name, that of a temporary file here, for a file of the same disk.

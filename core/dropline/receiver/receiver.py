@@ -16,7 +16,7 @@ from dropline.receiver.app import create_app
 from dropline.receiver.database import DatabaseError
 from dropline.receiver.guard import Guard, is_loopback
 from dropline.receiver.server import NoPortError, Server, listen
-from dropline.receiver.store import Store
+from dropline.receiver.store import SMALL, Store
 from dropline.receiver.unfinished import LIFETIME
 
 
@@ -43,12 +43,14 @@ class Receiver:
         token: str | None = None,
         bus: MemoryBus | None = None,
         max_size: int | None = None,
+        small: int = SMALL,
         lifetime: float = LIFETIME,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`data` is made when it is missing; `database` is a URL, by default a SQLite file there.
 
-        `port` 0 is any free one. `max_size` is the most bytes one file may have. An unfinished
+        `port` 0 is any free one. `max_size` is the most bytes one file may have; those of up to
+        `small` bytes are kept in the database, the others as files of their own. An unfinished
         upload is kept for `lifetime` seconds after its last byte, by `clock` (POSIX seconds).
         """
         self._data = data
@@ -57,6 +59,7 @@ class Receiver:
         self._database = database
         self._token = token
         self._max_size = max_size
+        self._small = small
         self._lifetime = lifetime
         self._clock = clock
         self._owns_bus = bus is None
@@ -109,7 +112,12 @@ class Receiver:
     def _open_store(self) -> Store:
         try:
             return Store(
-                self._data, self._database, self.bus, lifetime=self._lifetime, clock=self._clock
+                self._data,
+                self._database,
+                self.bus,
+                small=self._small,
+                lifetime=self._lifetime,
+                clock=self._clock,
             )
         except FolderInUseError as error:
             raise ReceiverError(

@@ -1,4 +1,4 @@
-"""The stored files of one data folder: a folder for the bytes, a database for the rows.
+"""The stored files of one data folder: a folder for the bytes, a database for rows and small files.
 
 Besides `files/` and `transit/` (see `folder`) there are `tus/` (see `unfinished`),
 `receiver.sqlite` (see `database`), `lock`, which a process holds while it has the data folder to
@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
+from io import BytesIO
 from pathlib import Path
 
 from dropline.bus import EventBus
@@ -23,6 +24,12 @@ from dropline.receiver.spool import Spool
 from dropline.receiver.unfinished import LIFETIME, Unfinished
 from dropline.receiver.writer import Kept, Writer
 
+#: A file of up to this many bytes is kept in the database: making, syncing and renaming one of its
+#: own costs ten times as much. SQLite is as quick as a file system up to some 100 kB.
+SMALL = 16 * 1024
+#: … and one of more bytes never: it would have to lie in memory whole.
+MAX_SMALL = 1024 * 1024
+
 
 class Store:
     """Keeps what `FileReceived` tells of, and posts `FileStored` for what is new."""
@@ -33,15 +40,18 @@ class Store:
         database: str | None,
         bus: EventBus,
         *,
+        small: int = SMALL,
         lifetime: float = LIFETIME,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Open the store and finish what an earlier process left.
 
+        Files of up to `small` bytes are kept in the database, the others in the folder.
         `lifetime` and `clock` are those of unfinished uploads, see `Unfinished`. Raises
         FolderInUseError, DatabaseError, OSError.
         """
         self._bus = bus
+        self._small = small
         self._folder = Folder(data)
         self._lock = FolderLock(data)
         with ExitStack() as undo:
@@ -64,9 +74,12 @@ class Store:
         self.files.close()
         self._lock.release()
 
-    def spool(self) -> Spool:
-        """A place for the bytes of one file that arrives. Raises OSError."""
-        return self._folder.spool()
+    def spool(self, in_memory: int) -> Spool:
+        """A place for the bytes of one file that arrives. Raises OSError.
+
+        A small one, that has at most `in_memory` bytes, is kept in the database.
+        """
+        return self._folder.spool(min(in_memory, self._small))
 
     def adopt(self, path: str) -> str:
         """A temporary file of the store's with the bytes of that file. Raises OSError."""
@@ -79,11 +92,13 @@ class Store:
         """
         event = message.data
         assert isinstance(event, FileReceived)
-        return self._writer.store(event) if self._folder.holds(event.temporary) else None
+        is_ours = event.content is not None or self._folder.holds(event.temporary)
+        return self._writer.store(event) if is_ours else None
 
-    def path(self, file_id: str) -> str:
-        """Where the bytes of a stored file are. Raises FileNotFoundError."""
-        return self._folder.path(file_id)
+    def find(self, file: StoredFile) -> str | BytesIO:
+        """The path of a stored file's bytes, or the bytes. Raises FileNotFoundError."""
+        content = self.files.content(file.file_id)
+        return self._folder.path(file.file_id) if content is None else BytesIO(content)
 
     def delete(self, file_id: str) -> bool:
         """Remove a file; whether it was there. Raises OSError when it could not be removed."""

@@ -1,6 +1,7 @@
 """From the parts of a request to stored files.
 
-Each file goes into a temporary file as it arrives, and many at a time onto the disk. Once the whole
+A small file is kept in memory, any other goes into a temporary file as it arrives, and many at a
+time onto the disk. Once the whole
 request is in, every file that came through is published on the bus as `FileReceived`, and the
 storing handler's answers are awaited. A file that fails does not fail the others; a request that is
 malformed or ends early stores nothing.
@@ -35,6 +36,8 @@ from dropline.receiver.writer import Kept
 
 #: Files, and bytes, that wait for the disk at most before they are synced.
 SYNC_FILES, SYNC_BYTES = 64, 64 * 1024 * 1024
+#: Bytes of small files that one request may have in memory; further ones go to the disk.
+MAX_IN_MEMORY = 4 * 1024 * 1024
 #: Most bytes in all of the fields that hold no file.
 MAX_FIELDS = 64 * 1024
 #: Of a file that failed, this many bytes are read to get at the next one; a longer rest ends it.
@@ -82,6 +85,7 @@ class Upload:
         self._taken: list[tuple[str, FileReceived | FileProblem]] = []
         self._unsynced: list[tuple[int, Spool]] = []
         self._unsynced_bytes = 0
+        self._room = MAX_IN_MEMORY
 
     def __enter__(self) -> Self:
         return self
@@ -164,7 +168,7 @@ class Upload:
         part_key = headers.get("Idempotency-Key")
         key = checked_key(name, part_key or self._key)
         with _storing(name):
-            spool = self._spools.enter_context(self._store.spool())
+            spool = self._spools.enter_context(self._store.spool(self._room))
         try:
             for data in chunks:
                 if self._max_size is not None and spool.size + len(data) > self._max_size:
@@ -186,8 +190,12 @@ class Upload:
         except FileProblem:
             spool.discard()
             raise
-        self._unsynced.append((len(self._taken), spool))
-        self._unsynced_bytes += spool.size
+        content = spool.content
+        if content is None:
+            self._unsynced.append((len(self._taken), spool))
+            self._unsynced_bytes += spool.size
+        else:
+            self._room -= spool.size
         return FileReceived(
             temporary=spool.path,
             name=name,
@@ -197,6 +205,7 @@ class Upload:
             announced=announced is not None,
             idempotency_key=key,
             part=0 if part_key else len(self._taken),
+            content=content,
         )
 
 

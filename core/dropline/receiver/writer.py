@@ -41,10 +41,13 @@ class Kept:
 
 @dataclass(eq=False, slots=True)
 class _Pending:
-    """A received file on its way; `path` is where its bytes are now, `row` what it becomes."""
+    """A received file on its way; `path` is where its bytes are now, `row` what it becomes.
+
+    It has no path when its content is kept in the database.
+    """
 
     event: FileReceived
-    path: str
+    path: str | None
     kept: Future[Kept]
     row: StoredFile = field(init=False)
     duplicate: bool = False
@@ -77,7 +80,8 @@ class Writer:
 
     def store(self, event: FileReceived) -> Future[Kept]:
         """Store the file; its temporary is the writer's from now on. May end in FileProblem."""
-        pending = _Pending(event, event.temporary, Future())
+        path = event.temporary if event.content is None else None
+        pending = _Pending(event, path, Future())
         self._queue.put(pending)
         return pending.kept
 
@@ -131,13 +135,18 @@ class Writer:
         for _ in range(_ATTEMPTS):
             self._assign(group, known)
             fresh = [pending for pending in group if not pending.duplicate]
-            for pending in fresh:
-                pending.path = self._folder.name(pending.path, pending.row.file_id)
             if not fresh:
                 return
-            self._folder.sync()
+            contents = {}
+            for pending in fresh:
+                if pending.path is not None:
+                    pending.path = self._folder.name(pending.path, pending.row.file_id)
+                elif pending.event.content is not None:
+                    contents[pending.row.file_id] = pending.event.content
+            if len(contents) < len(fresh):
+                self._folder.sync()
             try:
-                self._database.add([pending.row for pending in fresh])
+                self._database.add([pending.row for pending in fresh], contents)
                 return
             except KeyTakenError:  # rare, so looked up only now
                 known = self._database.by_keys(p.key for p in group if p.key is not None)
@@ -173,11 +182,12 @@ class Writer:
 
     def _answer(self, group: Sequence[_Pending]) -> None:
         """The rows are committed: bring the bytes home and tell everybody."""
-        fresh = [pending.row for pending in group if not pending.duplicate]
-        for row in fresh:
-            self._folder.bring_home(row.file_id)
+        fresh = [pending for pending in group if not pending.duplicate]
+        for pending in fresh:
+            if pending.path is not None:
+                self._folder.bring_home(pending.row.file_id)
         _discard([pending for pending in group if pending.duplicate])
-        self._stored(fresh)
+        self._stored([pending.row for pending in fresh])
         for pending in group:
             if pending.conflicts:
                 pending.kept.set_exception(
@@ -193,8 +203,9 @@ class Writer:
 
 def _discard(group: Sequence[_Pending]) -> None:
     for pending in group:
-        with suppress(OSError):  # what stays in transit is removed at the next start
-            os.unlink(pending.path)
+        if pending.path is not None:
+            with suppress(OSError):  # what stays in transit is removed at the next start
+                os.unlink(pending.path)
 
 
 def _fail(group: Sequence[_Pending], error: Exception) -> None:

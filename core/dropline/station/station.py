@@ -702,8 +702,7 @@ class Station(Generic[ItemT, ResultT]):
             seconds = (self._clock() - taken[0].began) / len(taken)
             self._hooks.finished(finished, seconds)
             with self._lock:
-                for job, _ in finished:
-                    self._service.add(job.size, seconds)
+                self._service.add_all((job.size for job, _ in finished), seconds)
                 self._depart([job for job, _ in finished], Kind.FINISH)
                 self._finished += len(finished)
                 self._since_empty[0] += len(finished)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-import mimetypes
+import re
 import secrets
 from collections.abc import Mapping
 from urllib.parse import quote, urljoin
@@ -21,10 +21,12 @@ from dropline.targets.client import Answer, Client
 from dropline.targets.failures import is_address, json_object
 from dropline.targets.http import TIMEOUTS, Timeouts
 from dropline.targets.source import Source
-from dropline.targets.target import FOLDER_TYPE, Receipt, Upload, UrlIdentity
+from dropline.targets.target import Receipt, Upload, UrlIdentity
 
 #: Where the JSON answers of such endpoints tell what they call the file.
 _NAMES = ("file_id", "id", "url")
+#: A name that every reader of a form takes as it is.
+_PLAIN = re.compile(r"[ !#$&-\[\]-~]+")
 
 
 class MultipartTarget(UrlIdentity):
@@ -142,12 +144,18 @@ def _field_part(boundary: str, name: str, value: str) -> str:
 
 
 def _file_part(boundary: str, field: str, item: Upload) -> str:
-    """The head of the file's part; `filename*` (RFC 5987) is exact."""
-    name = item.wire_name
-    kind = FOLDER_TYPE if item.is_folder else mimetypes.guess_type(name)[0]
     return (
         f"--{boundary}\r\n"
-        f'Content-Disposition: form-data; name="{_escaped(field)}"; '
-        f"filename=\"{_escaped(name)}\"; filename*=UTF-8''{quote(name, safe='')}\r\n"
-        f"Content-Type: {kind or 'application/octet-stream'}\r\n\r\n"
+        f"Content-Disposition: {disposition(field, item.wire_name)}\r\n"
+        f"Content-Type: {item.media_type}\r\n\r\n"
     )
+
+
+def disposition(field: str, name: str) -> str:
+    """The Content-Disposition of a file in a form.
+
+    `filename` is escaped as browsers do (WHATWG form data); where that is not the name as it is,
+    `filename*` (RFC 5987) is exact.
+    """
+    text = f'form-data; name="{_escaped(field)}"; filename="{_escaped(name)}"'
+    return text if _PLAIN.fullmatch(name) else f"{text}; filename*=UTF-8''{quote(name, safe='')}"

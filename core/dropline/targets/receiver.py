@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
-import mimetypes
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,9 +46,10 @@ from dropline.targets.failures import (
     unreachable,
 )
 from dropline.targets.http import BLOCK, TIMEOUTS, StoppableSession, Timeouts
+from dropline.targets.multipart import disposition
 from dropline.targets.pieces import LARGE, NotOfferedError, Pieces
 from dropline.targets.source import Source
-from dropline.targets.target import FOLDER_TYPE, Receipt, Upload
+from dropline.targets.target import Receipt, Upload
 
 #: Up to this many bytes a file is read whole before it is sent.
 SMALL = 1 << 20
@@ -490,18 +490,11 @@ def _blocks(parts: Sequence[_Part]) -> Iterator[bytes]:
 
 
 def _part_head(item: Upload, key: str, digest: bytes | None) -> bytes:
-    """The part's header lines.
-
-    `filename` is escaped as browsers do (WHATWG form data), `filename*` (RFC 5987) is exact.
-    """
-    name = item.wire_name
-    escaped = name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-    exact = f"filename*=UTF-8''{quote(name, safe='')}"
-    kind = FOLDER_TYPE if item.is_folder else mimetypes.guess_type(name)[0]
+    """The part's header lines."""
     lines = [
         f"--{_BOUNDARY}",
-        f'Content-Disposition: form-data; name="file"; filename="{escaped}"; {exact}',
-        f"Content-Type: {kind or 'application/octet-stream'}",
+        f"Content-Disposition: {disposition('file', item.wire_name)}",
+        f"Content-Type: {item.media_type}",
         f"Idempotency-Key: {key}",
     ]
     if digest is not None:

@@ -34,12 +34,12 @@ class Source:
         # O_NONBLOCK: a named pipe put in the file's place must not hold the worker.
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         try:
-            self._file = os.fdopen(os.open(upload.source, flags), "rb", buffering=0)
+            self._file = os.open(upload.source, flags)
         except OSError as error:
             raise PermanentError(_why(upload, error), at_source=True) from error
         status = self._status()
         if not stat.S_ISREG(status.st_mode):
-            self._file.close()
+            os.close(self._file)
             raise PermanentError(
                 f"“{upload.path}” is no longer a file: drop it again.", at_source=True
             )
@@ -60,7 +60,7 @@ class Source:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._file.close()
+        os.close(self._file)
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes, none at the end.
@@ -69,7 +69,7 @@ class Source:
         the latest with its last byte: what was sent so far must then not be completed.
         """
         try:
-            data = self._file.read(min(size, self._left))
+            data = os.read(self._file, min(size, self._left))
         except OSError as error:
             raise PermanentError(_why(self._upload, error), at_source=True) from error
         self._left -= len(data)
@@ -84,7 +84,10 @@ class Source:
 
     def read_all(self) -> bytes:
         """The whole content, for a small file. Raises as `read`."""
-        return b"".join(iter(lambda: self.read(BLOCK), b""))
+        data = self.read(BLOCK)
+        while self._left:
+            data += self.read(BLOCK)
+        return data
 
     def read_exactly(self, size: int) -> bytes:
         """`size` bytes, which must be there still; raises as `read` does."""
@@ -102,7 +105,7 @@ class Source:
             attempt.progressed(len(data))
 
     def _status(self) -> os.stat_result:
-        return os.fstat(self._file.fileno())
+        return os.fstat(self._file)
 
     def _unchanged(self) -> bool:
         status = self._status()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import mimetypes
 from dataclasses import dataclass
+from posixpath import splitext
 from typing import Protocol
 
 from dropline.events import Proof
@@ -41,11 +44,22 @@ class Upload:
         r"""The name as text that UTF-8 can carry; a byte that is not UTF-8 becomes `\xNN`."""
         return self.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
+    @property
+    def media_type(self) -> str:
+        """The media type that the name's extension stands for."""
+        return FOLDER_TYPE if self.is_folder else _by_extension(splitext(self.name)[1].lower())
+
     def key(self, installation: str, target: str) -> str:
         """The idempotency key: the same file, unchanged, to the same target is the same upload."""
         parts = (installation, target, self.path, str(self.size), str(self.mtime_ns), self.content)
         data = "\0".join(parts).encode("utf-8", "surrogateescape")
         return hashlib.sha256(data).hexdigest()[:40]
+
+
+@functools.lru_cache
+def _by_extension(extension: str) -> str:
+    media_type, encoding = mimetypes.guess_type(f"x{extension}")
+    return media_type if media_type and not encoding else "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ import base64
 import contextlib
 import hashlib
 import io
-import mimetypes
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
@@ -25,7 +24,7 @@ from dropline.targets.failures import is_address
 from dropline.targets.http import TIMEOUTS, Timeouts
 from dropline.targets.resume import note, noted, outdated
 from dropline.targets.source import Source
-from dropline.targets.target import FOLDER_TYPE, Receipt, Upload, UrlIdentity
+from dropline.targets.target import Receipt, Upload, UrlIdentity
 
 #: Up to this many bytes a file is sent with its announcement, where the server allows it.
 SMALL = 1 << 20
@@ -274,9 +273,7 @@ def _offset(answer: Answer) -> int | None:
 
 def metadata(item: Upload) -> str:
     """The `Upload-Metadata` of a file."""
-    name = item.wire_name
-    kind = FOLDER_TYPE if item.is_folder else mimetypes.guess_type(name)[0]
-    told = {"filename": name, "filetype": kind or "application/octet-stream"}
+    told = {"filename": item.wire_name, "filetype": item.media_type}
     return ",".join(
         f"{key} {base64.b64encode(text.encode()).decode()}" for key, text in told.items()
     )

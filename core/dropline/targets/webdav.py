@@ -7,7 +7,6 @@ reading back what the server says of it: a digest where it tells one, else the s
 from __future__ import annotations
 
 import hashlib
-import mimetypes
 from collections.abc import Mapping
 from urllib.parse import quote
 from xml.etree import ElementTree
@@ -121,9 +120,9 @@ class _Sender:
                 if answer.status in {401, 403, 407}:
                     raise answer.refusal(where)
             content = Digested(source)
-            kind = mimetypes.guess_type(item.wire_name)[0] or "application/octet-stream"
             body = Body(content, item.size, attempt)
-            answer = self._client.request(attempt, "PUT", where, body, {"Content-Type": kind})
+            headers = {"Content-Type": item.media_type}
+            answer = self._client.request(attempt, "PUT", where, body, headers)
         if answer.status not in {200, 201, 202, 204}:
             self._folders.clear()  # somebody may have removed one meanwhile
             if answer.status in {404, 409}:
