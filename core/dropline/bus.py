@@ -189,10 +189,12 @@ class Router:
         """Call every handler that hears any of the messages; none can stop the others."""
         results: list[Any] = []
         errors: list[Exception] = []
+        types = {message.type for message in messages}
         for subscription in self._subscriptions:
-            heard = [message for message in messages if subscription.matches(message.type)]
-            if not heard:
+            wanted = {each for each in types if subscription.matches(each)}
+            if not wanted:
                 continue
+            heard = [message for message in messages if message.type in wanted]
             for argument in [heard] if subscription.batches else heard:
                 if not subscription.active:  # an earlier handler cancelled it, or itself
                     break

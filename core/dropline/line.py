@@ -33,7 +33,7 @@ from dropline.events import (
     ScanProgressed,
 )
 from dropline.home import Home
-from dropline.intake import Batch, Found, Hold, Root, Spool, Watcher, find, walk
+from dropline.intake import Batch, Found, Hold, Root, Spool, Watcher, find, walk_apart
 from dropline.journal import Journal, JournalError, Record, State
 from dropline.meter import Entry, Meter, Recorder
 from dropline.station import (
@@ -369,7 +369,7 @@ class Line:
         found = size = refused = 0
         try:
             target, certain = self._identify()
-            for batch in walk(roots, stop.is_set):
+            for batch in walk_apart(roots, stop.is_set):
                 self._take_in(drop, batch, target, known=certain and not again)
                 found += len(batch.found)
                 refused += len(batch.refused)

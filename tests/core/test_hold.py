@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dropline.intake import Found, Hold, Refused, Root, Spool, walk
+from dropline.intake import Found, Hold, Refused, Root, Spool
 from dropline.intake.hold import BLOCK, MAX_OPEN
+from dropline.intake.walk import walk
 
 SmallDisk = Callable[[int], Path]
 

@@ -72,7 +72,7 @@ def test_events_of_four_threads_arrive_in_order_in_the_gui_thread(bus, qtbot):
         assert sent == list(range(25_000))
     assert max(recorder.batches) <= CHUNK
     # One wake-up serves any number of messages: at most one for each time the queue ran empty.
-    assert wakes.calls < len(recorder.batches)
+    assert wakes.calls <= len(recorder.batches)
 
 
 def test_a_flood_leaves_the_event_loop_its_share(bus, qtbot):

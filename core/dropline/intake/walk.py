@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 #: A batch goes out when it holds this many items or is this old (seconds), whichever comes first.
 BATCH_ITEMS = 500
@@ -33,8 +34,7 @@ class Root:
         return os.path.basename(os.path.abspath(self.path))
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A file to send, or an empty folder (`name` ends in "/").
 
     `name` is relative to the drop with "/" between its parts; a name that is not UTF-8 holds
@@ -48,8 +48,7 @@ class Found:
     mtime_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """Something that cannot be sent, and a sentence that says why and what to do."""
 
     path: str

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import sqlite3
@@ -256,7 +257,7 @@ class Journal:
                 if old is None:
                     top += 1
                     file.id = top
-                    fresh.append((self._run, target, number, *_values(file)))
+                    fresh.append((self._run, target, number, *_values(file), State.WAITING))
                 elif old.state is State.SENT and same and known:
                     admission.sent.append(old)
                     continue
@@ -271,11 +272,12 @@ class Journal:
                     again.append((self._run, *_values(file)[1:], file.id))
                 before[file.path, file.name] = self._run, file
                 admission.waiting.append(file)
-            db.executemany(
-                "INSERT INTO jobs (run, target, hash, id, path, source, name, size, mtime_ns, "
-                "content, resume, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
-                fresh,
-            )
+            for values, marks in _tables(fresh):
+                db.execute(
+                    "INSERT INTO jobs (run, target, hash, id, path, source, name, size, mtime_ns, "
+                    f"content, resume, state) VALUES {marks}",
+                    values,
+                )
             db.executemany(
                 "UPDATE jobs SET run = ?, path = ?, source = ?, name = ?, size = ?, mtime_ns = ?, "
                 "content = ?, resume = ?, state = 0, attempts = 0, reason = '', file_id = '', "
@@ -328,13 +330,16 @@ class Journal:
     def sent(self, target: int, files: Iterable[tuple[int, int, int, str, str]]) -> None:
         """Files are verifiably at a target: id, size, mtime_ns, file id and SHA-256 of each."""
         now = self._clock()
-        rows = [(target, *rest, now, job) for job, *rest in files]
+        rows = list(files)
         with self._write() as db:
-            db.executemany(
-                "UPDATE jobs SET state = 1, target = ?, size = ?, mtime_ns = ?, file_id = ?, "
-                "sha256 = ?, ended = ?, resume = '', reason = '', source = NULL WHERE id = ?",
-                rows,
-            )
+            for values, marks in _tables(rows):
+                db.execute(
+                    "UPDATE jobs SET state = 1, target = ?, ended = ?, size = sent.column2, "
+                    "mtime_ns = sent.column3, file_id = sent.column4, sha256 = sent.column5, "
+                    f"resume = '', reason = '', source = NULL FROM (VALUES {marks}) AS sent "
+                    "WHERE jobs.id = sent.column1",
+                    [target, now, *values],
+                )
         self._until_trim -= len(rows)
         if self._until_trim <= 0:
             self.trim()
@@ -487,11 +492,22 @@ def _roots(text: str) -> list[tuple[str, str]]:
     return [(os.fsdecode(bytes.fromhex(p)), os.fsdecode(bytes.fromhex(s))) for p, s in pairs]
 
 
+def _tables(rows: Sequence[Sequence[Any]]) -> Iterator[tuple[list[Any], str]]:
+    """The values of many rows, and the places for them in one statement.
+
+    A statement a row would let go of the interpreter at each, and wait for it behind other threads.
+    """
+    for at in range(0, len(rows), _CHUNK):
+        chunk = rows[at : at + _CHUNK]
+        marks = f"({_marks(chunk[0])})"
+        yield list(itertools.chain.from_iterable(chunk)), ", ".join([marks] * len(chunk))
+
+
 def _chunks(values: Collection[int] | Sequence[int]) -> Iterator[tuple[int, ...]]:
     listed = tuple(values)
     for at in range(0, len(listed), _CHUNK):
         yield listed[at : at + _CHUNK]
 
 
-def _marks(values: Sequence[int]) -> str:
+def _marks(values: Sequence[object]) -> str:
     return ", ".join("?" * len(values))
