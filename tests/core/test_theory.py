@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import astuple
 
@@ -21,7 +22,8 @@ percentiles = st.floats(0, 0.9999)
 
 
 def close(value: float, rel: float = 1e-9) -> object:
-    return pytest.approx(value, rel=rel, abs=0)
+    # below the smallest normal float digits are lost
+    return pytest.approx(value, rel=rel, abs=sys.float_info.min)
 
 
 def assert_same(one: Steady, other: Steady, rel: float = 1e-9) -> None:
