@@ -33,6 +33,7 @@ from dropline.station.limit import BURST
 Until = Callable[..., None]
 Done = subprocess.CompletedProcess[str]
 Call = Callable[..., Done]
+RATES = ("--arrival-rate", "1", "--service-rate", "1")
 DROPLINE = (sys.executable, "-m", "dropline_desktop")
 LOGS = json.loads((Path(__file__).parents[1] / "data" / "logs.json").read_text())
 
@@ -133,6 +134,19 @@ def test_help_shows_an_example(call: Call, command: str) -> None:
         (["serve", "--small", "16k"], "use a number of bytes from 0 to 1048576"),
         (["serve", "--small", "1048577"], "use a number of bytes from 0 to 1048576"),
         (["measure", "log", "--start", "0"], "--end"),
+        (["model", "mm2", *RATES], "mm2"),
+        (["model", "mm1", "--arrival-rate", "1"], "--service-rate"),
+        (["model", "mm1", *RATES, "--workers", "2"], "mm1 takes no --workers: use mmc"),
+        (["model", "mg1", *RATES, "--percentile", "0.9"], "use mm1, mmc"),
+        (["model", "mmc", *RATES, "--percentile", "95"], "such as 0.95"),
+        (["model", "mmc", *RATES, "--time", "-1"], "0 or more"),
+        (["model", "mmc", *RATES, "--workers", "0"], "from 1 to"),
+        (["model", "mmc", *RATES, "--workers", "2.5"], "--workers"),
+        (["model", "mmck", *RATES], "--capacity"),
+        (["model", "mmck", *RATES, "--workers", "3", "--capacity", "2"], "2 places for 3 workers"),
+        (["model", "ggc", *RATES, "--scv-service", "nan"], "variability of service times"),
+        (["model", "mm1", "--arrival-rate", "-1", "--service-rate", "1"], "arrival rate"),
+        (["model", "erlang_b", "--arrival-rate", "1", "--service-rate", "0"], "service rate"),
         (["status", "extra"], "extra"),
     ],
 )
