@@ -17,7 +17,6 @@ from rich.table import Table
 from dropline.cli import USAGE_ERROR, CommandError
 from dropline.cli.measure import format_figure
 from dropline.station import Order
-from dropline.whatif import Trace, read_trace, simulate
 
 EXAMPLE = """example:
   dropline whatif run.jsonl --workers 8 --json
@@ -75,11 +74,17 @@ def _counts(text: str) -> list[int]:
 
 def run(options: argparse.Namespace) -> int:
     """Replay and print."""
+    # Not at the top: it takes numpy, which the help and a wrong use need not wait for.
+    from dropline.whatif import Trace, read_trace, simulate
+
+    def figures_of(trace: Trace, workers: int) -> dict[str, float | int | None]:
+        return {"workers": workers, **simulate(trace, workers, options.order).as_dict()}
+
     trace = read_trace(options.log)
     try:
         if options.large is not None:
             trace = trace.mixed(options.large)
-        outcomes = [_figures(trace, workers, options.order) for workers in options.workers]
+        outcomes = [figures_of(trace, workers) for workers in options.workers]
     except ValueError as error:
         raise CommandError(str(error), USAGE_ERROR) from error
     if options.json:
@@ -90,7 +95,3 @@ def run(options: argparse.Namespace) -> int:
         table.add_row(*(format_figure(figures[key]) for key in COLUMNS))
     Console().print(table)
     return 0
-
-
-def _figures(trace: Trace, workers: int, order: Order) -> dict[str, float | int | None]:
-    return {"workers": workers, **simulate(trace, workers, order).as_dict()}
