@@ -45,6 +45,7 @@ class Receiver:
         max_size: int | None = None,
         small: int = SMALL,
         lifetime: float = LIFETIME,
+        give_way: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`data` is made when it is missing; `database` is a URL, by default a SQLite file there.
@@ -52,6 +53,8 @@ class Receiver:
         `port` 0 is any free one. `max_size` is the most bytes one file may have; those of up to
         `small` bytes are kept in the database, the others as files of their own. An unfinished
         upload is kept for `lifetime` seconds after its last byte, by `clock` (POSIX seconds).
+        `give_way` is called by the threads that work, between two files, and may keep them for a
+        moment.
         """
         self._data = data
         self._host = host
@@ -61,6 +64,7 @@ class Receiver:
         self._max_size = max_size
         self._small = small
         self._lifetime = lifetime
+        self._give_way = give_way
         self._clock = clock
         self._owns_bus = bus is None
         self.bus = MemoryBus("receiver") if bus is None else bus
@@ -117,6 +121,7 @@ class Receiver:
                 self.bus,
                 small=self._small,
                 lifetime=self._lifetime,
+                give_way=self._give_way,
                 clock=self._clock,
             )
         except FolderInUseError as error:

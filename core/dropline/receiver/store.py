@@ -42,6 +42,7 @@ class Store:
         *,
         small: int = SMALL,
         lifetime: float = LIFETIME,
+        give_way: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Open the store and finish what an earlier process left.
@@ -52,6 +53,8 @@ class Store:
         """
         self._bus = bus
         self._small = small
+        #: Called between two files by the threads that work; may keep them for a moment.
+        self.give_way = give_way
         self._folder = Folder(data)
         self._lock = FolderLock(data)
         with ExitStack() as undo:
@@ -62,7 +65,7 @@ class Store:
             self.identity = _identity(data / "identity")
             self.unfinished = Unfinished(data / "tus", lifetime, clock)
             undo.callback(self.unfinished.close)
-            self._writer = Writer(self._folder, self.files, self._announce)
+            self._writer = Writer(self._folder, self.files, self._announce, give_way)
             undo.pop_all()
         self._subscription = bus.subscribe(FileReceived, self.keep)
 
