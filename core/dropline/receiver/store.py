@@ -7,6 +7,9 @@ itself, and `identity`, by which senders know the receiver again.
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -30,6 +33,9 @@ SMALL = 16 * 1024
 #: … and one of more bytes never: it would have to lie in memory whole.
 MAX_SMALL = 1024 * 1024
 
+#: The disk keeps this much free: bytes, or a share of it where it is small.
+LEAST_FREE, LEAST_FREE_SHARE = 256 * 1024 * 1024, 0.01
+
 
 class Store:
     """Keeps what `FileReceived` tells of, and posts `FileStored` for what is new."""
@@ -51,6 +57,7 @@ class Store:
         FolderInUseError, DatabaseError, OSError.
         """
         self._bus = bus
+        self._data = data
         self._small = small
         self._folder = Folder(data)
         self._lock = FolderLock(data)
@@ -80,6 +87,12 @@ class Store:
         A small one, that has at most `in_memory` bytes, is kept in the database.
         """
         return self._folder.spool(min(in_memory, self._small))
+
+    def check_room(self) -> None:
+        """Raise OSError when the disk has no more room than must stay free."""
+        disk = shutil.disk_usage(self._data)
+        if disk.free < min(LEAST_FREE, int(disk.total * LEAST_FREE_SHARE)):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def adopt(self, path: str) -> str:
         """A temporary file of the store's with the bytes of that file. Raises OSError."""
@@ -114,19 +127,19 @@ class Store:
         return removed
 
     def _announce(self, files: Sequence[StoredFile]) -> None:
-        self._bus.post(
-            *(
-                FileStored(
-                    file_id=file.file_id,
-                    name=file.name,
-                    size=file.size,
-                    sha256=file.sha256,
-                    media_type=file.media_type,
-                    stored_at=file.stored_at,
-                )
-                for file in files
-            )
-        )
+        self._bus.post(*map(stored_event, files))
+
+
+def stored_event(file: StoredFile) -> FileStored:
+    """The event that tells of a row."""
+    return FileStored(
+        file_id=file.file_id,
+        name=file.name,
+        size=file.size,
+        sha256=file.sha256,
+        media_type=file.media_type,
+        stored_at=file.stored_at,
+    )
 
 
 def _identity(path: Path) -> str:

@@ -303,6 +303,7 @@ class _Tus:
                 while data := request.stream.read(CHUNK):
                     if most is not None and upload.offset + len(data) > most:
                         raise _too_long(most)
+                    self._store.check_room()
                     seen(data)
                     upload.append(data)
         except Problem as problem:
