@@ -246,7 +246,7 @@ class Feed:
     # --- one client -------------------------------------------------------------------------
 
     def _push(self, client: _Client, data: bytes) -> None:
-        if client.behind + len(data) > MAX_BEHIND:
+        if client.pending and client.behind + len(data) > MAX_BEHIND:
             self._cut(client)
             return
         if data:
