@@ -20,9 +20,12 @@ times = st.floats(-1e15, 1e15)
 jobs = st.text(max_size=20) | st.integers()
 nothing = st.none()
 workers = nothing | st.integers()
+sizes = st.integers(0)
 entries = st.one_of(
-    st.builds(Entry, times, st.sampled_from(list(Kind)[:-1]), jobs, nothing, worker=workers),
-    st.builds(Entry, times, st.just(Kind.WORKERS), nothing, st.integers(0, 1000), worker=nothing),
+    st.builds(
+        Entry, times, st.sampled_from(list(Kind)[:-1]), jobs, nothing, workers, nothing | sizes
+    ),
+    st.builds(Entry, times, st.just(Kind.WORKERS), nothing, st.integers(0, 1000), nothing, nothing),
 )
 
 ARRIVE = '{"t": 1, "kind": "arrive", "job": 1}\n'

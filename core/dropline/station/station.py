@@ -427,7 +427,7 @@ class Station(Generic[ItemT, ResultT]):
         for service in self._serving.values():
             job = service.job
             entries.append(Entry(job.arrived, Kind.ARRIVE, job.id))
-            entries.append(Entry(service.began, Kind.START, job.id, worker=service.worker))
+            entries.append(Entry(service.began, Kind.START, job.id, None, service.worker, job.size))
         entries.append(Entry(self._clock(), Kind.WORKERS, workers=self._target))
         return sorted(entries, key=lambda entry: entry.t)
 
@@ -606,7 +606,9 @@ class Station(Generic[ItemT, ResultT]):
             self._breaker.begin(number)
             now = self._clock()
             taken = [self._begin(job, now, number) for job in self._gather(worker)]
-            self._observe([Entry(now, Kind.START, s.job.id, worker=number) for s in taken])
+            self._observe(
+                [Entry(now, Kind.START, s.job.id, None, number, s.job.size) for s in taken]
+            )
             return taken
 
     def _gather(self, worker: Worker[ItemT, ResultT]) -> list[Job[ItemT]]:
