@@ -550,6 +550,16 @@ def test_killed_between_the_row_and_the_record(
     assert not tus.bytes_of(path).exists()
 
 
+def test_killed_between_the_record_and_the_end_of_the_bytes(start: Start) -> None:
+    tus = start()
+    path = tus.create()
+    tus.patch(path, 0, CONTENT)
+    tus.bytes_of(path).write_bytes(CONTENT)  # not unlinked yet
+    tus = start()
+    assert not tus.bytes_of(path).exists()
+    assert_stored(tus, CONTENT, tus.call("HEAD", path))
+
+
 def test_a_start_removes_what_has_no_record(start: Start) -> None:
     tus = start()
     path = tus.create()

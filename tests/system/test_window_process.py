@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from PySide6.QtGui import QImage
 
+from dropline_desktop.settings import Settings
+
 from .conftest import DROPLINE, until
 
 #: The keys of DESIGN §3 and §5 that `dropline status --json` has for a station.
@@ -54,8 +56,12 @@ def test_the_window_tells_its_figures_and_takes_paths_of_a_second_start(start, t
     until(lambda: program.status()["finished"] == 40, 10, "the figures")
 
 
-def test_workers_set_by_keyboard_in_the_middle_of_a_run(start, lasting_folder) -> None:
+def test_workers_set_by_keyboard_in_the_middle_of_a_run(
+    start, lasting_folder, dropline_home
+) -> None:
     expected = fill(lasting_folder / "many", 1500)
+    # 3 MB at a limited rate: the run lasts, however quick the machine is.
+    Settings(dropline_home).limit = 300_000
     program = start()
     program.screen.do("windowactivate", "--sync", program.window)
     command = [DROPLINE, lasting_folder / "many"]

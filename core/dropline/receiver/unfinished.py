@@ -312,11 +312,14 @@ class Unfinished:
             return None
 
     def _tidy(self) -> None:
-        """Remove what a killed process left: bytes without a record, half-written records."""
+        """Remove what a killed process left: bytes that are stored or have no record, and
+        half-written records."""
         names = set(os.listdir(self._folder))
         for name in names:
             upload_id = name.removesuffix(".json")
-            if not (_ID.fullmatch(upload_id) and f"{upload_id}.json" in names):
+            is_ours = _ID.fullmatch(upload_id) and f"{upload_id}.json" in names
+            record = self._load(upload_id) if is_ours and name == upload_id else None
+            if not is_ours or (record is not None and record.file_id):
                 (self._folder / name).unlink()
         self._sweep()
 
