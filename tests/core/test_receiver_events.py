@@ -40,15 +40,17 @@ class Listener:
         self._thread.start()
 
     def _listen(self) -> None:
+        told: dict[str, str] = {}
         try:
             for line in self.answer.iter_lines(chunk_size=1):
                 name, _, value = line.decode().partition(": ")
-                if name == "id":
-                    self.last_id = value
-                elif name == "data":
-                    self.events.append(json.loads(value))
-                elif line == b":":
+                told[name] = value
+                if line == b":":
                     self.comments += 1
+                elif not line:  # only now the event is whole
+                    self.last_id = told.get("id", self.last_id)
+                    self.events += [json.loads(told["data"])] if "data" in told else []
+                    told.clear()
         except (requests.RequestException, AttributeError):
             pass  # closed, here or there
         self.ended = True
@@ -176,8 +178,26 @@ def test_a_slow_client_is_cut_and_resumes(
         while "dropline_event_clients 1.0" in requests.get(f"{receiver.url}/metrics").text:
             put(receiver, *(f"{number:0200}" for number in range(100)))
     stored = requests.get(f"{receiver.url}/files?limit=1000").json()["files"]
-    again = listen(receiver.url, last)
+    again = listen(receiver.url, last)  # a page for it is longer than what may wait: one may
     until(lambda: len(again.events) >= min(len(stored) - 1, 999))
+
+
+def test_one_that_missed_nothing_costs_nothing(
+    tmp_path: Path, listen: Listen, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "HEARTBEAT", 0.01)
+    served: list[object] = []
+    serve = feed.Feed._serve
+    monkeypatch.setattr(feed.Feed, "_serve", lambda *args: (served.append(args), serve(*args)))
+    receiver = Receiver(tmp_path, port=0)
+    receiver.start()
+    try:
+        [last] = put(receiver, "first")
+        listener = listen(receiver.url, last)
+        until(lambda: listener.comments > 5)
+        assert len(served) < 5
+    finally:
+        receiver.stop()
 
 
 def test_silence_is_filled_with_comments(

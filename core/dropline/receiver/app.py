@@ -106,10 +106,10 @@ def create_app(
             raise Problem(
                 BUSY, "Too many listen already. Come back in a minute.", {"Retry-After": "60"}
             )
-        response = Response(mimetype="text/event-stream")
+        # an iterator's length is not known: with Content-Length: 0 nobody would read on
+        response = Response(iter(()), mimetype="text/event-stream")
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Accel-Buffering"] = "no"  # nginx would keep the events back
-        del response.headers["Content-Length"]
         if request.method == "GET":
             request.environ["dropline.hand_over"](
                 lambda sock, close: feed.add(sock, close, after, figures)

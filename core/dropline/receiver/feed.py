@@ -224,9 +224,12 @@ class Feed:
         if rows:
             client.after = rows[-1].file_id
             self._push(client, b"".join(self._stored(stored_event(row)) for row in rows))
+        else:
+            self._write(client)  # nothing, only not to be asked again
 
     def _tell_figures(self) -> None:
-        listening = [client for client in self._clients if client.figures]
+        # who is behind misses some: old figures are of no use
+        listening = [client for client in self._clients if client.figures and not client.pending]
         if not listening:
             return
         now = datetime.now(UTC)
@@ -246,14 +249,15 @@ class Feed:
     # --- one client -------------------------------------------------------------------------
 
     def _push(self, client: _Client, data: bytes) -> None:
-        if client.pending and client.behind + len(data) > MAX_BEHIND:
+        if not data:
+            return
+        if not client.pending:
+            client.served = time.monotonic()
+        elif client.behind + len(data) > MAX_BEHIND:
             self._cut(client)
             return
-        if data:
-            if not client.pending:
-                client.served = time.monotonic()
-            client.pending.append(memoryview(data))
-            client.behind += len(data)
+        client.pending.append(memoryview(data))
+        client.behind += len(data)
         self._write(client)
 
     def _write(self, client: _Client) -> None:

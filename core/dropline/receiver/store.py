@@ -69,6 +69,7 @@ class Store:
             self.identity = _identity(data / "identity")
             self.unfinished = Unfinished(data / "tus", lifetime, clock)
             undo.callback(self.unfinished.close)
+            self.unfinished.settle(self.files.by_keys)
             self._writer = Writer(self._folder, self.files, self._announce)
             undo.pop_all()
         self._subscription = bus.subscribe(FileReceived, self.keep)
