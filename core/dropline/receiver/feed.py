@@ -32,7 +32,7 @@ from queue import Empty, SimpleQueue
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from dropline.bus import EventBus
+from dropline.bus import EventBus, Subscription
 from dropline.events import Event, FileDeleted, FileStored, Message
 from dropline.receiver.store import Store, stored_event
 from dropline.station import Reading
@@ -93,9 +93,8 @@ class Feed:
         for end in (self._wakes, self._waker):
             end.setblocking(False)
         self._selector.register(self._wakes, selectors.EVENT_READ, None)
-        self._subscriptions = [
-            bus.subscribe(kind, self._hear, batches=True) for kind in (FileStored, FileDeleted)
-        ]
+        self._bus = bus
+        self._subscriptions: list[Subscription] = []
         self._thread = threading.Thread(target=self._run, name="receiver events", daemon=True)
         self._thread.start()
 
@@ -113,14 +112,17 @@ class Feed:
         wants a `Reading` of each station every second. For any thread.
         """
         with self._lock:
+            if not self._count:  # what nobody hears costs nothing; earlier rows are looked up
+                self._subscriptions = [
+                    self._bus.subscribe(kind, self._hear, batches=True)
+                    for kind in (FileStored, FileDeleted)
+                ]
             self._count += 1
         self._incoming.put(_Client(sock, close, after, figures))
         self._wake()
 
     def close(self) -> None:
         """Cut every client and end the thread."""
-        for subscription in self._subscriptions:
-            subscription.cancel()
         self._closing = True
         self._wake()
         self._thread.join()
@@ -132,12 +134,11 @@ class Feed:
         self._waker.close()
 
     def _hear(self, messages: Sequence[Message]) -> None:
-        if self._count:  # whoever comes later finds it in the database
-            self._incoming.put(messages)
-            self._wake()
+        self._incoming.put(messages)
+        self._wake()
 
     def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # then it is about to wake
+        with contextlib.suppress(OSError):  # then it is about to wake, or has ended
             self._waker.send(b"\0")
 
     # --- in the thread ----------------------------------------------------------------------
@@ -310,6 +311,9 @@ class Feed:
         self._clients.discard(client)
         with self._lock:
             self._count -= 1
+            if not self._count:
+                for subscription in self._subscriptions:
+                    subscription.cancel()
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(client.sock)
         client.pending.clear()

@@ -38,7 +38,6 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request, send_file
 
 from dropline.bus import EventBus
-from dropline.events import FileDeleted
 from dropline.receiver.answers import problem_answer
 from dropline.receiver.database import StoredFile
 from dropline.receiver.multipart import CHUNK, read_parts, text
@@ -107,7 +106,6 @@ def file_routes(store: Store, bus: EventBus, max_size: int | None) -> Blueprint:
             raise storage_problem(error, f"the removal of {file_id}") from error
         if not deleted:
             raise _no_such_file(file_id)
-        bus.post(FileDeleted(str(file_id)))
         return Response(status=204)
 
     return routes

@@ -12,11 +12,9 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from dropline.bus import EventBus
-from dropline.events import FileDeleted, FileStored, Message
 from dropline.receiver.feed import Feed
 from dropline.receiver.gate import Gate
 from dropline.receiver.problems import Problem
@@ -33,18 +31,17 @@ class Metrics:
     def __init__(
         self,
         store: Store,
-        bus: EventBus,
         gate: Gate,
         feed: Feed,
         readings: Callable[[], Sequence[Reading]],
     ) -> None:
         """`readings` as for `Feed`."""
         self.registry = CollectorRegistry()
-        self._stored = self._counter("files_stored", "Files stored")
-        self._bytes = self._counter("bytes_stored", "Bytes of the files stored")
-        self._deleted = self._counter("files_deleted", "Files deleted")
-        self._problems = self._counter(
-            "problems", "Requests and files refused, by type of problem", "type"
+        self._problems = Counter(
+            "dropline_problems",
+            "Requests and files refused, by type of problem",
+            ("type",),
+            registry=self.registry,
         )
         self._seconds = Histogram(
             "dropline_request_seconds",
@@ -56,17 +53,9 @@ class Metrics:
         self._gauge("files", "Files held now", store.files.count)
         self._gauge("uploads_running", "Uploads that run now", lambda: gate.running)
         self._gauge("event_clients", "Clients that listen to /events", lambda: feed.clients)
+        self.registry.register(_Totals(store))
         self.registry.register(_Stations(readings))
         ProcessCollector(registry=self.registry)
-        self._subscriptions = [
-            bus.subscribe(FileStored, self._count_stored, batches=True),
-            bus.subscribe(FileDeleted, lambda _: self._deleted.inc()),
-        ]
-
-    def close(self) -> None:
-        """Hear nothing more."""
-        for subscription in self._subscriptions:
-            subscription.cancel()
 
     def served(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request."""
@@ -80,14 +69,6 @@ class Metrics:
         """Everything, as Prometheus reads it."""
         return generate_latest(self.registry)
 
-    def _count_stored(self, messages: Sequence[Message]) -> None:
-        files = [message.data for message in messages if isinstance(message.data, FileStored)]
-        self._stored.inc(len(files))
-        self._bytes.inc(sum(file.size for file in files))
-
-    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
-        return Counter(f"dropline_{name}", meaning, labels, registry=self.registry)
-
     def _gauge(self, name: str, meaning: str, value: Callable[[], float]) -> None:
         Gauge(f"dropline_{name}", meaning, registry=self.registry).set_function(value)
 
@@ -100,6 +81,20 @@ _FIGURES = {
     "mean_waiting": "Lq, files that waited on average",
     "utilisation": "ρ, share of the workers' time that was used",
 }
+
+
+class _Totals(Collector):
+    """What the store has counted itself."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def collect(self) -> Iterable[Metric]:
+        """As `Collector`."""
+        store = self._store
+        yield CounterMetricFamily("dropline_files_stored", "Files stored", store.stored)
+        yield CounterMetricFamily("dropline_bytes_stored", "Their bytes", store.stored_bytes)
+        yield CounterMetricFamily("dropline_files_deleted", "Files deleted", store.deleted)
 
 
 class _Stations(Collector):

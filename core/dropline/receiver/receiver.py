@@ -100,8 +100,7 @@ class Receiver:
             feed = Feed(store, self.bus, self._readings)
             undo.callback(feed.close)
             gate = Gate(self._max_uploads)
-            metrics = Metrics(store, self.bus, gate, feed, self._readings)
-            undo.callback(metrics.close)
+            metrics = Metrics(store, gate, feed, self._readings)
             port = listener.getsockname()[1]
             rate = self._rate or (None if is_loopback(self._host) else RATE)
             app = create_app(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ from io import BytesIO
 from pathlib import Path
 
 from dropline.bus import EventBus
-from dropline.events import FileReceived, FileStored, Message
+from dropline.events import FileDeleted, FileReceived, FileStored, Message
 from dropline.home import FolderLock, write_private
 from dropline.receiver.database import Database, StoredFile
 from dropline.receiver.folder import Folder
@@ -35,10 +36,12 @@ MAX_SMALL = 1024 * 1024
 
 #: The disk keeps this much free: bytes, or a share of it where it is small.
 LEAST_FREE, LEAST_FREE_SHARE = 256 * 1024 * 1024, 0.01
+#: Seconds between two looks at what is free.
+LOOK = 0.1
 
 
 class Store:
-    """Keeps what `FileReceived` tells of, and posts `FileStored` for what is new."""
+    """Keeps what `FileReceived` tells of; posts `FileStored` for what is new, and `FileDeleted`."""
 
     def __init__(
         self,
@@ -59,6 +62,11 @@ class Store:
         self._bus = bus
         self._data = data
         self._small = small
+        self._has_room = True
+        self._next_look = 0.0
+        #: Files and bytes stored, and files deleted, since the start.
+        self.stored, self.stored_bytes, self.deleted = 0, 0, 0
+        self._counting = threading.Lock()
         self._folder = Folder(data)
         self._lock = FolderLock(data)
         with ExitStack() as undo:
@@ -91,8 +99,12 @@ class Store:
 
     def check_room(self) -> None:
         """Raise OSError when the disk has no more room than must stay free."""
-        disk = shutil.disk_usage(self._data)
-        if disk.free < min(LEAST_FREE, int(disk.total * LEAST_FREE_SHARE)):
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + LOOK
+            disk = shutil.disk_usage(self._data)
+            self._has_room = disk.free >= min(LEAST_FREE, int(disk.total * LEAST_FREE_SHARE))
+        if not self._has_room:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def adopt(self, path: str) -> str:
@@ -125,9 +137,15 @@ class Store:
             self._folder.bring_home(file_id)
             raise
         self._folder.remove(file_id)
+        if removed:
+            with self._counting:
+                self.deleted += 1
+            self._bus.post(FileDeleted(file_id))
         return removed
 
     def _announce(self, files: Sequence[StoredFile]) -> None:
+        self.stored += len(files)
+        self.stored_bytes += sum(file.size for file in files)
         self._bus.post(*map(stored_event, files))
 
 
