@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QGridLayout, QLabel, QToolButton, QToolTip, QWidget
+from PySide6.QtGui import QFontMetrics
+from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QToolButton, QToolTip, QWidget
 
 from dropline.station import Reading
 from dropline_desktop import format
@@ -11,6 +12,8 @@ from dropline_desktop import quantities as q
 from dropline_desktop.quantities import Quantity
 from dropline_desktop.theme import Size, Space, Theme
 
+#: A value as long as they get.
+_LONGEST = "88 min 88 s"
 SHOWN = (
     q.ARRIVAL_RATE,
     q.THROUGHPUT,
@@ -52,8 +55,6 @@ class Figures(QWidget):
         """Show the figures of a reading."""
         for quantity in SHOWN:
             label, text = self._values[quantity.key], quantity.text(quantity.value(reading))
-            if between := quantity.range(reading):
-                text = f"{text} ({between})"
             if label.text() != text:
                 label.setText(text)
 
@@ -61,6 +62,8 @@ class Figures(QWidget):
         symbol, name, help = QLabel(quantity.symbol), QLabel(quantity.name()), QToolButton()
         value = self._values[quantity.key]
         value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        # Nothing around a value moves when it gets longer.
+        value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         value.setAccessibleName(quantity.name())
         help.setText("?")
@@ -73,8 +76,10 @@ class Figures(QWidget):
         self._quiet += [name, help]
 
     def _dress(self) -> None:
+        font = self._theme.font(Size.TITLE)
+        self._grid.setColumnMinimumWidth(2, QFontMetrics(font).horizontalAdvance(_LONGEST))
         for label in self._values.values():
-            label.setFont(self._theme.font(Size.TITLE))
+            label.setFont(font)
         for part in self._quiet:
             part.setFont(self._theme.font(Size.CAPTION))
             part.setStyleSheet(f"color: {self._theme.colours.muted}")

@@ -133,6 +133,8 @@ class Tuner(QWidget):
         head.addWidget(self.spin)
         head.addStretch()
         head.addWidget(self.pause)
+        # However long it gets, the panel stays as wide as it is.
+        self._state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._note.setWordWrap(True)
         self._limit_title = QLabel(self.tr("&Limit"))
         self._limit_title.setBuddy(self.limit)

@@ -396,9 +396,9 @@ class _Scrolled(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
     def minimumSizeHint(self) -> QSize:
-        bar = self.verticalScrollBar()
-        width = self._panel.minimumSizeHint().width()
-        return QSize(width + (bar.sizeHint().width() if bar.isVisible() else 0), 100)
+        # With room for the bar at all times: what stands beside it does not move when it comes.
+        bar = self.verticalScrollBar().sizeHint().width()
+        return QSize(self._panel.minimumSizeHint().width() + bar, 100)
 
 
 def _column(*parts: QWidget, margin: int = 0) -> QWidget:

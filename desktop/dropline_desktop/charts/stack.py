@@ -38,7 +38,7 @@ class Stack(QWidget):
             for chart, axis in zip(CHARTS, self._axes, strict=True)
         ]
         self._bottom = self.strips[-1]
-        self._undrawn: list[Callable[[], None]] = []
+        self._undrawn: list[tuple[Strip, Callable[[], None]]] = []
         self._next = QTimer(self)
         self._next.setInterval(_BETWEEN_MS)
         self._next.timeout.connect(self._draw_next)
@@ -84,18 +84,21 @@ class Stack(QWidget):
     ) -> None:
         """Draw the curves: `values` has a row for each of `COLUMNS`.
 
-        All strips `at_once`, or each in a moment of its own: beside threads that want the
-        interpreter, one drawing of all would keep the window for as long as the strips together.
+        All strips `at_once`, or each drawn and painted in a moment of its own: beside threads that
+        want the interpreter, one painting of all would keep the window for as long as the strips
+        together.
         """
         self.rest()
         self._undrawn = [
-            partial(self._draw_strip, strip, times, rows, marks)
+            (strip, partial(self._draw_strip, strip, times, rows, marks))
             for strip, rows in self._shared_out(values)
         ]
         if at_once:
             while self._undrawn:
                 self._draw_next()
         else:
+            for strip in self.strips:  # all have moved in time with the axis
+                strip.plot.viewport().setUpdatesEnabled(False)
             self._next.start()
 
     @property
@@ -105,6 +108,8 @@ class Stack(QWidget):
 
     def rest(self) -> None:
         """Leave undrawn what is."""
+        for strip, _ in self._undrawn:
+            strip.plot.viewport().setUpdatesEnabled(True)
         self._undrawn.clear()
         self._next.stop()
 
@@ -121,7 +126,9 @@ class Stack(QWidget):
 
     def _draw_next(self) -> None:
         if self._undrawn:
-            self._undrawn.pop(0)()
+            strip, draw = self._undrawn.pop(0)
+            draw()
+            strip.plot.viewport().setUpdatesEnabled(True)
         if not self._undrawn:
             self._next.stop()
 
