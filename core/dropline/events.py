@@ -409,6 +409,14 @@ class FileStored(Event):
     stored_at: str
 
 
+@dataclass(frozen=True, slots=True)
+class FileDeleted(Event):
+    """The receiver no longer holds the file, as somebody asked."""
+
+    type: ClassVar[str] = "dropline.file.deleted"
+    file_id: str
+
+
 # --- the bus itself -----------------------------------------------------------------------------
 
 

@@ -37,7 +37,10 @@ def serve(kind: str, data: Path) -> None:
     """Serve until stdin closes; tell the port first, then memory and processor time when asked."""
     from dropline.bus import MemoryBus
     from dropline.receiver.app import create_app
+    from dropline.receiver.feed import Feed
+    from dropline.receiver.gate import Gate
     from dropline.receiver.guard import Guard
+    from dropline.receiver.metrics import Metrics
     from dropline.receiver.server import THREADS, Server, listen
     from dropline.receiver.store import Store
 
@@ -45,9 +48,19 @@ def serve(kind: str, data: Path) -> None:
     store = Store(data, None, bus)
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
-    app = create_app(store, bus, Guard("127.0.0.1", port, None), None)
+    gate, feed = Gate(), Feed(store, bus, tuple)
+    app = create_app(
+        store,
+        bus,
+        Guard("127.0.0.1", port, None),
+        None,
+        gate=gate,
+        rate=None,
+        feed=feed,
+        metrics=Metrics(store, bus, gate, feed, tuple),
+    )
     if kind == "cheroot":
-        Server(listener, app).start()
+        Server(listener, app, THREADS).start()
     else:
         from waitress.server import create_server
 

@@ -30,6 +30,7 @@ from sqlalchemy import (
     Uuid,
     create_engine,
     event,
+    func,
     make_url,
     select,
     tuple_,
@@ -193,6 +194,11 @@ class Database:
         with self._engine.connect() as connection:
             newest = select(_FILES.c.file_id).order_by(_FILES.c.file_id.desc()).limit(1)
             return connection.execute(newest).scalar()
+
+    def count(self) -> int:
+        """How many files there are."""
+        with self._engine.connect() as connection:
+            return int(connection.execute(select(func.count()).select_from(_FILES)).scalar_one())
 
     def _rows(self, query: Select[Any]) -> list[StoredFile]:
         with self._engine.connect() as connection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,10 +14,17 @@ from dropline.events import ReceiverStarted, ReceiverStopped
 from dropline.home import FolderInUseError
 from dropline.receiver.app import create_app
 from dropline.receiver.database import DatabaseError
+from dropline.receiver.feed import Feed
+from dropline.receiver.gate import MAX_UPLOADS, RATE, Gate, Rate
 from dropline.receiver.guard import Guard, is_loopback
+from dropline.receiver.metrics import Metrics
 from dropline.receiver.server import NoPortError, Server, listen
 from dropline.receiver.store import SMALL, Store
 from dropline.receiver.unfinished import LIFETIME
+from dropline.station import Reading
+
+#: Requests served besides the uploads, so that lists and health are told while all of those run.
+SPARE_THREADS = 16
 
 
 class ReceiverError(Exception):
@@ -44,6 +51,9 @@ class Receiver:
         bus: MemoryBus | None = None,
         max_size: int | None = None,
         small: int = SMALL,
+        max_uploads: int = MAX_UPLOADS,
+        rate: float | None = None,
+        readings: Callable[[], Sequence[Reading]] = tuple,
         lifetime: float = LIFETIME,
         give_way: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
@@ -51,10 +61,12 @@ class Receiver:
         """`data` is made when it is missing; `database` is a URL, by default a SQLite file there.
 
         `port` 0 is any free one. `max_size` is the most bytes one file may have; those of up to
-        `small` bytes are kept in the database, the others as files of their own. An unfinished
-        upload is kept for `lifetime` seconds after its last byte, by `clock` (POSIX seconds).
-        `give_way` is called by the threads that work, between two files, and may keep them for a
-        moment.
+        `small` bytes are kept in the database, the others as files of their own. `max_uploads` run
+        at once; `rate` is the requests a second that a client may send, on loopback without limit
+        unless it is given. `readings` gives the figures now of the stations beside the receiver,
+        for `/events` and `/metrics`; it must not wait. An unfinished upload is kept for `lifetime`
+        seconds after its last byte, by `clock` (POSIX seconds). `give_way` is called by the threads
+        that work, between two files, and may keep them for a moment.
         """
         self._data = data
         self._host = host
@@ -63,13 +75,16 @@ class Receiver:
         self._token = token
         self._max_size = max_size
         self._small = small
+        self._max_uploads = max_uploads
+        self._rate = rate
+        self._readings = readings
         self._lifetime = lifetime
         self._give_way = give_way
         self._clock = clock
         self._owns_bus = bus is None
         self.bus = MemoryBus("receiver") if bus is None else bus
-        self._store: Store | None = None
-        self._server: Server | None = None
+        self._started = False
+        self._ends = ExitStack()
         self.url = ""
         self.note = ""
         self.identity = ""
@@ -83,15 +98,30 @@ class Receiver:
             )
         with ExitStack() as undo:
             listener = undo.enter_context(self._listen())
-            self._store = self._open_store()
-            undo.callback(self._store.close)
+            store = self._open_store()
+            undo.callback(store.close)
+            feed = Feed(store, self.bus, self._readings)
+            undo.callback(feed.close)
+            gate = Gate(self._max_uploads)
+            metrics = Metrics(store, gate, feed, self._readings)
             port = listener.getsockname()[1]
-            guard = Guard(self._host, port, self._token)
-            app = create_app(self._store, self.bus, guard, self._max_size)
-            self._server = Server(listener, app)
-            self._server.start()
-            self.identity = self._store.identity
-            undo.pop_all()
+            rate = self._rate or (None if is_loopback(self._host) else RATE)
+            app = create_app(
+                store,
+                self.bus,
+                Guard(self._host, port, self._token),
+                self._max_size,
+                gate=gate,
+                rate=Rate(rate) if rate else None,
+                feed=feed,
+                metrics=metrics,
+            )
+            server = Server(listener, app, self._max_uploads + SPARE_THREADS)
+            server.start()
+            undo.callback(server.stop)
+            self.identity = store.identity
+            self._ends = undo.pop_all()
+        self._started = True
         self.url = f"http://{_reachable(listener.getsockname()[0])}:{port}"
         if self._port not in (0, port):
             self.note = f"Port {self._port} is taken, so the receiver listens on port {port}."
@@ -99,10 +129,9 @@ class Receiver:
 
     def stop(self) -> None:
         """End running uploads, store what has come in whole, close port and folder."""
-        if self._server is not None and self._store is not None:
-            self._server.stop()
-            self._store.close()
-            self._server = self._store = None
+        if self._started:
+            self._started = False
+            self._ends.close()
             self.bus.post(ReceiverStopped(self.url))
         if self._owns_bus:
             self.bus.close()

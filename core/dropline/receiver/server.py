@@ -12,6 +12,7 @@ import errno
 import json
 import logging
 import os
+import queue
 import socket
 import struct
 import threading
@@ -32,7 +33,7 @@ from dropline.receiver.problems import CUT_SHORT, MEDIA_TYPE, Problem
 
 _log = logging.getLogger(__name__)
 
-#: Requests served at once.
+#: Threads at the start; there are more as they are needed.
 THREADS = 32
 #: A client may be silent for this many seconds, within a request and between two.
 TIMEOUT = 30
@@ -110,6 +111,8 @@ class _Request(cheroot.HTTPRequest):
         self.conn.unread = not body.finished
 
     def send_headers(self) -> None:
+        if self.conn.taker is not None:
+            self.response_protocol = "HTTP/1.0"  # the body ends with the connection: no chunks
         try:
             finished = self.rfile.skip(MAX_SKIP)
         except (Problem, OSError):
@@ -140,12 +143,19 @@ class _Request(cheroot.HTTPRequest):
         self.conn.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
+#: Takes a connection over: its socket, and what closes it. In the environment of a request stands
+#: `dropline.hand_over`, which is called with one; no thread of the server is held from then on.
+Taker = Callable[[socket.socket, Callable[[], None]], None]
+
+
 class _Connection(cheroot.HTTPConnection):
     """A connection that lets its client read the answer before it closes."""
 
     RequestHandlerClass = _Request
     wire: Wire
     unread = False
+    #: Who goes on with the answer when its head is sent; see `Taker`.
+    taker: Taker | None = None
 
     def __init__(self, server: Server, sock: socket.socket, _makefile: object = None) -> None:
         super().__init__(server, sock, self._file)
@@ -155,6 +165,13 @@ class _Connection(cheroot.HTTPConnection):
             return StreamWriter(sock, mode, size)
         self.wire = Wire(sock, self.server.stopping.is_set)
         return _Reader(self.wire)
+
+    def hand_over(self, taker: Taker) -> None:
+        """Have `taker` write the body, when the head is sent."""
+        self.taker = taker
+
+    def communicate(self) -> bool:
+        return bool(super().communicate()) or self.taker is not None  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
         if self.unread and not self._linger():
@@ -186,6 +203,7 @@ class _Gateway(wsgi.Gateway_10):
         environ["wsgi.input_terminated"] = True
         environ["wsgi.file_wrapper"] = _file_wrapper
         environ["dropline.wire"] = self.req.conn.wire
+        environ["dropline.hand_over"] = self.req.conn.hand_over
         path = self.req.uri.partition(b"?")[0]
         environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1")  # cheroot leaves %2F
         return environ
@@ -196,7 +214,31 @@ def _file_wrapper(file: IO[bytes], _size: int = 0) -> FileWrapper:
 
 
 class _Threads(ThreadPool):
-    """Threads whose last request can be ended, whichever way its bytes go."""
+    """Threads as they are needed, whose last request can be ended, whichever way its bytes go."""
+
+    # cheroot's own, which its types leave out
+    _threads: list[threading.Thread]
+    _queue: queue.Queue[Any]
+    _spawn_worker: Callable[[], threading.Thread]
+
+    def __init__(self, server: Server, most: int) -> None:
+        super().__init__(server, min=min(THREADS, most), max=most)
+        self._growing = threading.Lock()
+
+    def put(self, obj: _Connection) -> None:
+        super().put(obj)
+        with self._growing:
+            if (
+                len(self._threads) < self.max
+                and self._queue.qsize() > self.idle
+                and not self.server.stopping.is_set()
+            ):
+                self._threads.append(self._spawn_worker())
+
+    def stop(self, timeout: float = SHUTDOWN) -> None:
+        with self._growing:  # from here on nobody adds one
+            pass
+        super().stop(timeout)  # type: ignore[arg-type]
 
     @staticmethod
     def _force_close(conn: _Connection | None) -> None:
@@ -213,7 +255,8 @@ class Server(wsgi.Server):
     max_request_header_size = MAX_HEADERS
     keep_alive_conn_limit = None  # type: ignore[assignment]
 
-    def __init__(self, listener: socket.socket, app: Callable[..., Any]) -> None:
+    def __init__(self, listener: socket.socket, app: Callable[..., Any], threads: int) -> None:
+        """`threads`: the most requests served at once."""
         super().__init__(
             listener.getsockname()[:2],
             app,
@@ -223,7 +266,7 @@ class Server(wsgi.Server):
             shutdown_timeout=SHUTDOWN,  # type: ignore[arg-type]  # seconds, added to a time
         )
         self.gateway = _Gateway
-        self.requests = _Threads(self, min=THREADS, max=THREADS)
+        self.requests = _Threads(self, threads)
         self.stopping = threading.Event()
         self._listener = listener
         self._thread = threading.Thread(target=self.serve, name="receiver accept", daemon=True)
@@ -266,7 +309,10 @@ class Server(wsgi.Server):
             super().process_conn(conn)
 
     def put_conn(self, conn: _Connection) -> None:
-        """Wait for the connection's next request."""
+        """Wait for the connection's next request, or let it go to who takes it over."""
+        if conn.taker is not None:
+            conn.taker(conn.socket, conn.close)
+            return
         try:
             super().put_conn(conn)
         except (AttributeError, KeyError, OSError, RuntimeError, ValueError):

@@ -7,6 +7,10 @@ itself, and `identity`, by which senders know the receiver again.
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
+import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -16,7 +20,7 @@ from io import BytesIO
 from pathlib import Path
 
 from dropline.bus import EventBus
-from dropline.events import FileReceived, FileStored, Message
+from dropline.events import FileDeleted, FileReceived, FileStored, Message
 from dropline.home import FolderLock, write_private
 from dropline.receiver.database import Database, StoredFile
 from dropline.receiver.folder import Folder
@@ -30,9 +34,14 @@ SMALL = 16 * 1024
 #: … and one of more bytes never: it would have to lie in memory whole.
 MAX_SMALL = 1024 * 1024
 
+#: The disk keeps this much free: bytes, or a share of it where it is small.
+LEAST_FREE, LEAST_FREE_SHARE = 256 * 1024 * 1024, 0.01
+#: Seconds between two looks at what is free.
+LOOK = 0.1
+
 
 class Store:
-    """Keeps what `FileReceived` tells of, and posts `FileStored` for what is new."""
+    """Keeps what `FileReceived` tells of; posts `FileStored` for what is new, and `FileDeleted`."""
 
     def __init__(
         self,
@@ -52,9 +61,15 @@ class Store:
         FolderInUseError, DatabaseError, OSError.
         """
         self._bus = bus
+        self._data = data
         self._small = small
         #: Called between two files by the threads that work; may keep them for a moment.
         self.give_way = give_way
+        self._has_room = True
+        self._next_look = 0.0
+        #: Files and bytes stored, and files deleted, since the start.
+        self.stored, self.stored_bytes, self.deleted = 0, 0, 0
+        self._counting = threading.Lock()
         self._folder = Folder(data)
         self._lock = FolderLock(data)
         with ExitStack() as undo:
@@ -65,6 +80,7 @@ class Store:
             self.identity = _identity(data / "identity")
             self.unfinished = Unfinished(data / "tus", lifetime, clock)
             undo.callback(self.unfinished.close)
+            self.unfinished.settle(self.files.by_keys)
             self._writer = Writer(self._folder, self.files, self._announce, give_way)
             undo.pop_all()
         self._subscription = bus.subscribe(FileReceived, self.keep)
@@ -83,6 +99,16 @@ class Store:
         A small one, that has at most `in_memory` bytes, is kept in the database.
         """
         return self._folder.spool(min(in_memory, self._small))
+
+    def check_room(self) -> None:
+        """Raise OSError when the disk has no more room than must stay free."""
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + LOOK
+            disk = shutil.disk_usage(self._data)
+            self._has_room = disk.free >= min(LEAST_FREE, int(disk.total * LEAST_FREE_SHARE))
+        if not self._has_room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def adopt(self, path: str) -> str:
         """A temporary file of the store's with the bytes of that file. Raises OSError."""
@@ -114,22 +140,28 @@ class Store:
             self._folder.bring_home(file_id)
             raise
         self._folder.remove(file_id)
+        if removed:
+            with self._counting:
+                self.deleted += 1
+            self._bus.post(FileDeleted(file_id))
         return removed
 
     def _announce(self, files: Sequence[StoredFile]) -> None:
-        self._bus.post(
-            *(
-                FileStored(
-                    file_id=file.file_id,
-                    name=file.name,
-                    size=file.size,
-                    sha256=file.sha256,
-                    media_type=file.media_type,
-                    stored_at=file.stored_at,
-                )
-                for file in files
-            )
-        )
+        self.stored += len(files)
+        self.stored_bytes += sum(file.size for file in files)
+        self._bus.post(*map(stored_event, files))
+
+
+def stored_event(file: StoredFile) -> FileStored:
+    """The event that tells of a row."""
+    return FileStored(
+        file_id=file.file_id,
+        name=file.name,
+        size=file.size,
+        sha256=file.sha256,
+        media_type=file.media_type,
+        stored_at=file.stored_at,
+    )
 
 
 def _identity(path: Path) -> str:

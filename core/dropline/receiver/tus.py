@@ -51,7 +51,7 @@ from dropline.receiver.problems import (
     storage_problem,
 )
 from dropline.receiver.store import Store
-from dropline.receiver.unfinished import Record, Upload
+from dropline.receiver.unfinished import Record, Upload, own_key
 from dropline.receiver.upload import checked_key, media_type, publish
 
 _VERSION = "1.0.0"
@@ -224,7 +224,7 @@ class _Tus:
             upload_id = _digested("parts", *parts, metadata)
         else:
             upload_id = secrets.token_hex(16)
-        record = Record(length, metadata, key or f"tus/{upload_id}", partial, parts)
+        record = Record(length, metadata, key or own_key(upload_id), partial, parts)
         return upload_id, record, key is not None
 
     def _settle(self, upload: Upload, asked: Record) -> None:
@@ -303,6 +303,7 @@ class _Tus:
                 while data := request.stream.read(CHUNK):
                     if most is not None and upload.offset + len(data) > most:
                         raise _too_long(most)
+                    self._store.check_room()
                     seen(data)
                     upload.append(data)
         except Problem as problem:
@@ -365,7 +366,7 @@ class _Tus:
         )
         kept = publish(self._bus, event).result()
         # under a key of our own, what an earlier process stored was this upload
-        duplicate = kept.duplicate and record.key != f"tus/{upload.upload_id}"
+        duplicate = kept.duplicate and record.key != own_key(upload.upload_id)
         with suppress(OSError):  # stored it is; the next one who asks has it noted
             upload.finish(kept.file.file_id, kept.file.sha256, duplicate=duplicate)
 

@@ -17,13 +17,14 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
 from dropline.home import write_private
+from dropline.receiver.database import StoredFile
 from dropline.receiver.problems import GONE, LOCKED, NOT_FOUND, Problem
 
 #: Seconds that an upload is kept after its last byte.
@@ -205,6 +206,11 @@ class Upload:
         self.path.unlink(missing_ok=True)
 
 
+def own_key(upload_id: str) -> str:
+    """The idempotency key of an upload that was given none."""
+    return f"tus/{upload_id}"
+
+
 class Unfinished:
     """The uploads of a folder, which a thread of its own sweeps."""
 
@@ -233,6 +239,24 @@ class Unfinished:
         """End the sweeping."""
         self._closed.set()
         self._sweeper.join()
+
+    def settle(
+        self, by_keys: Callable[[Iterable[tuple[str, int]]], Mapping[tuple[str, int], StoredFile]]
+    ) -> None:
+        """Note what a killed process had stored and not noted; `by_keys` finds the rows.
+
+        Raises OSError.
+        """
+        records = {note.stem: self._load(note.stem) for note in self._folder.glob("*.json")}
+        keys = {(r.key, 0): i for i, r in records.items() if r and not r.file_id and not r.partial}
+        for key, file in by_keys(keys).items():
+            with suppress(Problem), self.take(keys[key]) as upload:  # a problem: it has expired
+                upload.record.length = file.size
+                duplicate = upload.record.key != own_key(upload.upload_id)
+                upload.finish(file.file_id, file.sha256, duplicate=duplicate)
+                for part in upload.record.parts:
+                    with suppress(Problem), self.take(part) as joined:
+                        joined.remove()
 
     @contextmanager
     def take(self, upload_id: str, new: Record | None = None) -> Iterator[Upload]:

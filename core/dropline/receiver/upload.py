@@ -179,6 +179,7 @@ class Upload:
                         "takes. Send a smaller file, or have its limit raised.",
                     )
                 with _storing(name):
+                    self._store.check_room()
                     spool.write(data)
             spool.flush()
             digest = spool.sha256()
