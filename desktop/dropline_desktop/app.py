@@ -69,6 +69,7 @@ class Application(QObject):
             self.bus,
             workers=self.settings.workers,
             failed=self._engine_failed.emit,
+            noticed=self._refused.emit,
             shown=self._show_asked.emit,
             port=port,
         )

@@ -24,6 +24,7 @@ from dropline.home import Home
 
 if TYPE_CHECKING:
     from dropline.control import ControlServer
+    from dropline.history import Keeper
     from dropline.line import Line
     from dropline.receiver import Receiver
 
@@ -50,19 +51,23 @@ class Engine:
         *,
         workers: int,
         failed: Callable[[str], None],
+        noticed: Callable[[str], None],
         shown: Callable[[], None],
         port: int,
     ) -> None:
-        """`failed` gets a sentence when the engine cannot start; `shown` is called when another
-        start of the program wants the window to show. Both are called in other threads."""
+        """`failed` gets a sentence when the engine cannot start, `noticed` one on what goes wrong
+        beside it; `shown` is called when another start of the program wants the window to show.
+        All are called in other threads."""
         self._home = home
         self._bus = bus
         self._workers = workers
         self._failed = failed
+        self._noticed = noticed
         self._shown = shown
         self._port = port
         self._receiver: Receiver | None = None
         self._line: Line | None = None
+        self._keeper: Keeper | None = None
         self._control: ControlServer | None = None
         self._early: list[Callable[[Line], object]] = []
         #: Why nothing can be sent, as a sentence; empty while all is well.
@@ -110,6 +115,8 @@ class Engine:
             self._control.close()
         if self._line is not None:  # then nothing is sent,
             self._line.close()
+        if self._keeper is not None:
+            self._keeper.close()
         if self._receiver is not None:  # then nothing comes in
             self._receiver.stop()
 
@@ -122,7 +129,9 @@ class Engine:
             self._failed(self.failure)
 
     def _start_all(self) -> None:
+        from dropline.announcer import STATION
         from dropline.control import ControlServer
+        from dropline.history import Keeper, Store
         from dropline.line import Line
         from dropline.receiver import Receiver
         from dropline.targets import ReceiverTarget
@@ -138,6 +147,10 @@ class Engine:
             identity=receiver.identity,
         )
         line = Line(target, self._bus, home=self._home, role="window", workers=self._workers)
+        store = Store(self._home.history, STATION)
+        keeper = self._keeper = Keeper(store, line.meter, self._noticed)
+        keeper.listen(self._bus)
+        keeper.start()
         line.start()
         control = ControlServer(self._home, status=self.status, drop=self.drop)
         control.start(receiver=receiver.url, target=target.url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -30,6 +31,7 @@ from dropline.events import (
     StationPaused,
     WorkersChanged,
 )
+from dropline.history import Store, summary
 from dropline.home import Home
 from dropline.meter import measure
 from dropline.receiver import Receiver
@@ -398,6 +400,31 @@ def test_a_damaged_journal_is_a_notice(application, wait, dropline_home):
     app.start()
     wait(lambda: app.window.notices.notices)
     assert app.window.notices.notices[0].text == troubled[0].reason
+
+
+def test_what_the_line_did_is_in_the_history(app, wait, dropline_home, tmp_path):
+    folder = make_files(tmp_path / "files", 20)
+    total = 20 + len(ODD_NAMES) + 1
+    app.window.tuner.spin.setValue(7)
+    drop(app.window, folder)
+    wait(lambda: sent(app) == total)
+    app.shutdown()
+    wait(lambda: app.ended)
+    past = Store(dropline_home / "history.sqlite", "send")
+    told = summary(past.rows(0.0, math.inf))
+    assert told is not None
+    assert (told.figures.arrivals, told.figures.finished) == (total, total)
+    assert told.response.count == total
+    assert WorkersChanged("send", 4, 7) in [mark.event for mark in past.marks(0.0, math.inf)]
+
+
+def test_a_damaged_history_is_a_notice(application, wait, dropline_home):
+    dropline_home.mkdir()
+    (dropline_home / "history.sqlite").write_bytes(os.urandom(10_000))
+    app = application()
+    app.start()
+    wait(lambda: app.window.notices.notices)
+    assert app.window.notices.notices[0].text.startswith("The history was damaged (")
 
 
 def test_watched_folders_are_remembered_and_watched_again(application, app, qtbot, wait, tmp_path):

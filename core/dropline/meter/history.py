@@ -7,6 +7,8 @@ and any stretch up to now is a few wide bins and some narrow ones at its start.
 """
 
 from collections import deque
+from itertools import pairwise
+from typing import NamedTuple
 
 from dropline.meter.percentiles import Spread
 from dropline.meter.tally import TICKS, Served, Tally, Totals
@@ -17,6 +19,15 @@ WIDTHS = (TICKS // 8, TICKS, 10 * TICKS, 60 * TICKS)
 
 KEPT = 130
 """Bins kept of each width: they reach back 16 s, 130 s, 22 min and 2 h 10 min."""
+
+
+class Stretch(NamedTuple):
+    """What happened between two edges."""
+
+    start: Totals
+    end: Totals
+    spread: Spread | None
+    """Of the jobs finished in between; None when there were none. It never changes."""
 
 
 class Bin:
@@ -88,6 +99,14 @@ class History:
         if index >= len(tier):  # no entry has come since that edge, so it isn't cut yet
             return self._tally.at(tier[0].start.time + index * width), []
         return tier[index].start, self._spreads(level, index)
+
+    def seconds(self, start: int) -> list[Stretch]:
+        """The bins of one second that are closed, from the edge at `start` on, oldest first."""
+        return [
+            Stretch(bin.start, following.start, bin.spread)
+            for bin, following in pairwise(self._tiers[1])
+            if bin.start.time >= start
+        ]
 
     def _spreads(self, level: int, index: int) -> list[Spread]:
         """All that finished since the start of a bin, in as few pieces as the widths allow."""

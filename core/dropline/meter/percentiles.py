@@ -4,6 +4,8 @@ C. Masson, J. E. Rim, H. K. Lee: DDSketch, PVLDB 12 (2019). A maintained package
 bins; percentiles themselves are never averaged, only sketches merged.
 """
 
+from collections.abc import Iterable, Mapping
+
 from ddsketch import DDSketch
 
 from dropline.meter.tally import Served, to_seconds
@@ -17,6 +19,28 @@ class Percentiles:
 
     def __init__(self) -> None:
         self._sketch = DDSketch(RELATIVE_ERROR)
+
+    @classmethod
+    def of(cls, zeros: int, bins: Mapping[int, int]) -> "Percentiles":
+        """The distribution that `zeros` and `bins` tell of."""
+        percentiles = cls()
+        sketch = percentiles._sketch
+        for key, count in bins.items():
+            sketch._store.add(key, count)
+        sketch._zero_count = zeros
+        sketch._count = zeros + sketch._store.count
+        return percentiles
+
+    @property
+    def zeros(self) -> int:
+        """How many times were nought."""
+        return int(self._sketch._zero_count)
+
+    @property
+    def bins(self) -> dict[int, int]:
+        """How many times lie in each bin that is not empty; `bin_value` says where bins lie."""
+        store = self._sketch._store
+        return {i + store.offset: int(count) for i, count in enumerate(store.bins) if count}
 
     @property
     def count(self) -> int:
@@ -42,6 +66,11 @@ class Percentiles:
         return None if value is None else float(value)
 
 
+def bin_value(key: int) -> float:
+    """The time in seconds that stands for all in a bin of `Percentiles`."""
+    return float(DDSketch(RELATIVE_ERROR)._mapping.value(key))
+
+
 class Spread:
     """How long the jobs finished in some stretch of time took, and how long they waited."""
 
@@ -60,3 +89,12 @@ class Spread:
         """Take in all that `other` took in."""
         self.response.merge(other.response)
         self.wait.merge(other.wait)
+
+
+def merged(spreads: Iterable[Spread | None]) -> Spread:
+    """All of them together; None is nothing."""
+    whole = Spread()
+    for spread in spreads:
+        if spread is not None:
+            whole.merge(spread)
+    return whole

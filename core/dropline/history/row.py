@@ -1,0 +1,163 @@
+"""A row: everything that happened on a station in a stretch of time, such that rows add up.
+
+Counts, areas and sums are exact differences of the meter's totals; the times of finished jobs are a
+mergeable histogram. So the figures of any number of rows together are those that the meter would
+have told of the whole, and every percentile comes from one histogram.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, NamedTuple, Self
+
+from dropline.meter import Figures, Percentiles, Totals, change, figures
+from dropline.meter.history import Stretch
+from dropline.meter.percentiles import Spread, merged
+from dropline.meter.tally import to_seconds
+
+_NOTHING = Totals(*[0] * len(Totals._fields))
+
+
+class Levels(NamedTuple):
+    """How many jobs or workers there are, on average over a stretch of time."""
+
+    in_system: float
+    waiting: float
+    busy: float
+    workers: float
+
+    @classmethod
+    def of(cls, change: Totals) -> Self:
+        """The means over a stretch."""
+        areas = (
+            change.in_system_area,
+            change.in_system_area - change.serving_area,
+            change.busy_area,
+            change.capacity_area,
+        )
+        return cls(*(area / change.time for area in areas))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A stretch of time of a station. Times are seconds since 1970, or a log's own."""
+
+    start: float
+    end: float
+    change: Totals
+    """What happened; its `time` is the ticks that the row tells of."""
+    spread: Spread | None
+    """Of the jobs finished; None when there were none."""
+    low: Levels
+    """The least of the means over the seconds in it, or over whatever it was joined of."""
+    high: Levels
+    oldest: float
+    """The greatest age in seconds of a job present, as it was looked at once a second."""
+
+    @classmethod
+    def of(cls, stretch: Stretch, zero: float, oldest: float = 0.0) -> Self:
+        """The row of a stretch; `zero` is when the stretch's clock showed 0."""
+        happened = change(stretch.start, stretch.end)
+        levels = Levels.of(happened)
+        return cls(
+            start=zero + to_seconds(stretch.start.time),
+            end=zero + to_seconds(stretch.end.time),
+            change=happened,
+            spread=stretch.spread if happened.finished else None,
+            low=levels,
+            high=levels,
+            oldest=oldest,
+        )
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing was there and nothing happened."""
+        counts = self.change
+        return not (counts.in_system_area or counts.arrivals or counts.finished or counts.busy_area)
+
+    def to_bytes(self) -> bytes:
+        """This row, small; `from_bytes` gives it back exactly."""
+        spread = self.spread
+        times = () if spread is None else (_told(spread.response), _told(spread.wait))
+        levels = (self.low, self.high)
+        row = [self.start, self.end, self.change, *levels, self.oldest, *times]
+        return zlib.compress(json.dumps(row, separators=(",", ":")).encode(), 1)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Raises ValueError when `data` is no row."""
+        try:
+            start, end, change, low, high, oldest, *times = json.loads(zlib.decompress(data))
+            spread = None
+            if times:
+                spread = Spread()
+                spread.response, spread.wait = map(_heard, times)
+            return cls(start, end, Totals(*change), spread, Levels(*low), Levels(*high), oldest)
+        except (TypeError, zlib.error) as error:
+            raise ValueError(f"not a row of the history: {error}") from error
+
+
+def _told(times: Percentiles) -> list[int]:
+    return [times.zeros, *chain.from_iterable(times.bins.items())]
+
+
+def _heard(numbers: Sequence[int]) -> Percentiles:
+    return Percentiles.of(numbers[0], dict(zip(numbers[1::2], numbers[2::2], strict=True)))
+
+
+def join(rows: Sequence[Row]) -> Row:
+    """One row of several, at least one."""
+    return Row(
+        start=min(row.start for row in rows),
+        end=max(row.end for row in rows),
+        change=_sum(rows),
+        spread=_spread(rows),
+        low=_each(min, (row.low for row in rows)),
+        high=_each(max, (row.high for row in rows)),
+        oldest=max(row.oldest for row in rows),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The figures of some rows together, from `figures.start` to `figures.end`.
+
+    Rates and means are over the `covered` seconds, those that the rows tell of.
+    """
+
+    figures: Figures
+    covered: float
+    response: Percentiles
+    wait: Percentiles
+    oldest: float
+
+
+def summary(rows: Sequence[Row]) -> Summary | None:
+    """What rows say together; None when there are none."""
+    if not rows:
+        return None
+    happened, spread = _sum(rows), _spread(rows) or Spread()
+    return Summary(
+        figures=replace(figures(_NOTHING, happened), start=rows[0].start, end=rows[-1].end),
+        covered=to_seconds(happened.time),
+        response=spread.response,
+        wait=spread.wait,
+        oldest=max(row.oldest for row in rows),
+    )
+
+
+def _sum(rows: Iterable[Row]) -> Totals:
+    return Totals(*map(sum, zip(*(row.change for row in rows), strict=True)))
+
+
+def _spread(rows: Iterable[Row]) -> Spread | None:
+    spreads = [row.spread for row in rows if row.spread is not None]
+    return merged(spreads) if spreads else None
+
+
+def _each(pick: Callable[[Iterable[float]], Any], levels: Iterable[Levels]) -> Levels:
+    return Levels(*map(pick, zip(*levels, strict=True)))
