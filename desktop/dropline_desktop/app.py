@@ -42,6 +42,8 @@ class Application(QObject):
     finished = Signal()
     _engine_failed = Signal(str)
     _engine_closed = Signal()
+    #: Where the history of the line is read.
+    _kept = Signal(object)
     _show_asked = Signal()
     #: A sentence for the user, from whatever thread.
     _refused = Signal(str)
@@ -70,6 +72,7 @@ class Application(QObject):
             workers=self.settings.workers,
             failed=self._engine_failed.emit,
             noticed=self._refused.emit,
+            kept=self._kept.emit,
             shown=self._show_asked.emit,
             port=port,
         )
@@ -163,6 +166,7 @@ class Application(QObject):
         self._restless.connect(window.watched.show_restless)
         self._engine_failed.connect(window.show_notice)
         self._engine_closed.connect(self._finish)
+        self._kept.connect(window.charts.set_past)
         self._show_asked.connect(window.bring_to_front)
 
     def _take_in(self, paths: list[str]) -> None:

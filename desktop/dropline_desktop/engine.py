@@ -24,7 +24,7 @@ from dropline.home import Home
 
 if TYPE_CHECKING:
     from dropline.control import ControlServer
-    from dropline.history import Keeper
+    from dropline.history import Keeper, Past
     from dropline.line import Line
     from dropline.receiver import Receiver
 
@@ -52,17 +52,20 @@ class Engine:
         workers: int,
         failed: Callable[[str], None],
         noticed: Callable[[str], None],
+        kept: Callable[[Past], None],
         shown: Callable[[], None],
         port: int,
     ) -> None:
         """`failed` gets a sentence when the engine cannot start, `noticed` one on what goes wrong
-        beside it; `shown` is called when another start of the program wants the window to show.
-        All are called in other threads."""
+        beside it; `kept` gets where the history of the line can be read; `shown` is called when
+        another start of the program wants the window to show. All are called in other threads.
+        """
         self._home = home
         self._bus = bus
         self._workers = workers
         self._failed = failed
         self._noticed = noticed
+        self._kept = kept
         self._shown = shown
         self._port = port
         self._receiver: Receiver | None = None
@@ -151,6 +154,7 @@ class Engine:
         keeper = self._keeper = Keeper(store, line.meter, self._noticed)
         keeper.listen(self._bus)
         keeper.start()
+        self._kept(store)
         line.start()
         control = ControlServer(self._home, status=self.status, drop=self.drop)
         control.start(receiver=receiver.url, target=target.url)

@@ -37,6 +37,7 @@ from dropline.history import replay as read_back
 from dropline.history.curves import NAMES, curves
 from dropline.history.replay import ROWS
 from dropline.meter import Entry, Kind, Meter, Percentiles, Recorder, Totals, figures, measure
+from dropline.meter.percentiles import Histogram
 from dropline.meter.tally import to_ticks
 
 Until = Callable[..., None]
@@ -156,7 +157,16 @@ def test_a_row_comes_back_from_bytes_exactly() -> None:
     assert (again.change, again.low, again.high) == (row.change, row.low, row.high)
     assert same(summary([again]), summary([row]))
     areas = Totals(*[10**40 + i for i in range(len(Totals._fields))])  # more than SQLite can hold
-    empty = Row(1.5, 2.5, areas, None, row.low, row.high, 0.0)
+    empty = Row(
+        1.5,
+        2.5,
+        areas._replace(finished=0),
+        Histogram(0, 0, ()),
+        Histogram(0, 0, ()),
+        row.low,
+        row.high,
+        0.0,
+    )
     assert Row.from_bytes(empty.to_bytes()) == empty
 
 
@@ -182,9 +192,13 @@ def test_times_of_nought_keep_their_place_in_a_histogram() -> None:
     some = Percentiles()
     for seconds in (0.0, 0.0, 0.0, 5.0):
         some.add(seconds)
-    again = Percentiles.of(some.zeros, some.bins)
+    again = Percentiles.of(some.histogram)
     assert [again.quantile(p) for p in (0, 0.6, 1)] == [some.quantile(p) for p in (0, 0.6, 1)]
     assert again.count == 4
+    again.add(1e-3)  # it goes on as any other
+    again.add(1e3)
+    assert [again.quantile(p) for p in (0, 1)] == [0, pytest.approx(1e3, rel=0.01)]
+    assert Percentiles.of(Percentiles().histogram).quantile(0.5) is None
 
 
 # --- the file -----------------------------------------------------------------------------------

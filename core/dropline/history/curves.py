@@ -157,18 +157,19 @@ def _percentiles(
     """Of each window, from one histogram of the jobs finished in it."""
     group = np.searchsorted(first, np.arange(len(rows)), side="right") - 1
     told = [
-        (g, row.spread.response.zeros, row.spread.response.bins)
+        (g, row.response)
         for g, row in zip(group.tolist(), rows, strict=True)
-        if row.spread is not None
+        if row.change.finished
     ]
-    keys = [key for _, _, bins in told for key in bins]
-    lowest = min(keys, default=0)
+    lowest = min((times.first for _, times in told if times.counts), default=0)
+    highest = max((times.first + len(times.counts) for _, times in told), default=lowest)
     # The first column counts times of nought; the rest are the bins, in order.
-    counts = np.zeros((len(first), max(keys, default=lowest - 1) - lowest + 2))
-    for g, zeros, bins in told:
-        counts[g, 0] += zeros
-        for key, count in bins.items():
-            counts[g, key - lowest + 1] += count
+    counts = np.zeros((len(first), highest - lowest + 1))
+    for g, times in told:
+        counts[g, 0] += times.zeros
+        if times.counts:
+            begin = times.first - lowest + 1
+            counts[g, begin : begin + len(times.counts)] += times.counts
     ranks = np.cumsum(_over(counts, since), axis=1)
     values = np.array([0.0, *(bin_value(lowest + i) for i in range(counts.shape[1] - 1))])
     total = ranks[:, -1]

@@ -4,7 +4,9 @@ C. Masson, J. E. Rim, H. K. Lee: DDSketch, PVLDB 12 (2019). A maintained package
 bins; percentiles themselves are never averaged, only sketches merged.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
+from operator import add
+from typing import NamedTuple
 
 from ddsketch import DDSketch
 
@@ -14,6 +16,29 @@ RELATIVE_ERROR = 0.01
 """A percentile is within 1 % of the value at its rank, whatever the distribution."""
 
 
+class Histogram(NamedTuple):
+    """How many times are nought, and how many lie in each bin from the `first` on; `bin_value`
+    says where that is.
+    """
+
+    zeros: int
+    first: int
+    counts: Sequence[int]
+
+    def plus(self, other: "Histogram") -> "Histogram":
+        """Both together."""
+        if not self.counts or not other.counts:
+            most = self if self.counts else other
+            return Histogram(self.zeros + other.zeros, most.first, most.counts)
+        first = min(self.first, other.first)
+        end = max(self.first + len(self.counts), other.first + len(other.counts))
+        counts = [0] * (end - first)
+        for _, begin, some in (self, other):
+            at = slice(begin - first, begin - first + len(some))
+            counts[at] = map(add, counts[at], some)
+        return Histogram(self.zeros + other.zeros, first, counts)
+
+
 class Percentiles:
     """The distribution of times in seconds, to within `RELATIVE_ERROR`."""
 
@@ -21,26 +46,27 @@ class Percentiles:
         self._sketch = DDSketch(RELATIVE_ERROR)
 
     @classmethod
-    def of(cls, zeros: int, bins: Mapping[int, int]) -> "Percentiles":
-        """The distribution that `zeros` and `bins` tell of."""
+    def of(cls, histogram: Histogram) -> "Percentiles":
+        """The distribution that a histogram tells of."""
         percentiles = cls()
-        sketch = percentiles._sketch
-        for key, count in bins.items():
-            sketch._store.add(key, count)
-        sketch._zero_count = zeros
-        sketch._count = zeros + sketch._store.count
+        zeros, first, counts = histogram
+        sketch, store = percentiles._sketch, percentiles._sketch._store
+        if counts:
+            store.bins = [float(count) for count in counts]
+            store.offset = store.min_key = first
+            store.max_key = first + len(counts) - 1
+            store.count = sum(store.bins)
+        sketch._zero_count = float(zeros)
+        sketch._count = zeros + store.count
         return percentiles
 
     @property
-    def zeros(self) -> int:
-        """How many times were nought."""
-        return int(self._sketch._zero_count)
-
-    @property
-    def bins(self) -> dict[int, int]:
-        """How many times lie in each bin that is not empty; `bin_value` says where bins lie."""
+    def histogram(self) -> Histogram:
+        """What was added, as whole numbers; `Percentiles.of` makes the same of it."""
         store = self._sketch._store
-        return {i + store.offset: int(count) for i, count in enumerate(store.bins) if count}
+        bins = store.bins[store.min_key - store.offset : store.max_key - store.offset + 1]
+        first = int(store.min_key) if bins else 0
+        return Histogram(int(self._sketch._zero_count), first, [int(count) for count in bins])
 
     @property
     def count(self) -> int:

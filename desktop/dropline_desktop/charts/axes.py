@@ -11,8 +11,12 @@ from PySide6.QtCore import QCoreApplication, QRectF
 
 from dropline_desktop import format
 
+_DAY = 86_400
 #: Distances between time ticks in seconds.
-_TIME_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400)
+_TIME_STEPS = (
+    *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200),
+    *(days * _DAY for days in (1, 2, 7, 14)),
+)
 #: Distances between value ticks within a decade.
 _STEPS = (1.0, 2.0, 5.0, 10.0)
 #: Ticks of a value axis, and the pixels from which on there are so many.
@@ -59,7 +63,14 @@ class TimeAxis(pg.AxisItem):
         if self._clock_at_origin is None:
             return [self._ago(value) for value in values]
         times = [self._clock_at_origin + timedelta(seconds=value) for value in values]
-        return [format.clock(at) if spacing < 60 else format.clock(at)[:5] for at in times]
+        return [self._clock(at, spacing) for at in times]
+
+    @staticmethod
+    def _clock(at: datetime, spacing: float) -> str:
+        if spacing < 60:
+            return format.clock(at)
+        midnight = at.hour == at.minute == 0
+        return format.day(at) if spacing >= _DAY or midnight else format.clock(at)[:5]
 
     def _ago(self, x: float) -> str:
         if abs(x) < 1e-6:

@@ -1,18 +1,18 @@
 """The live charts: five strips on one time axis, drawn by a clock and never by what arrives.
 
-Words used here. The *history* holds the readings. The *origin* is the time at x = 0. While the
-charts *follow*, the origin is now and the view is the last *span* of seconds; a pan or a zoom ends
-that, and the origin stays. *Frozen* charts hold still, while the history goes on.
+Words used here. The *timeline* holds what there is to show. The *origin* is the time at x = 0.
+While the charts *follow*, the origin is now and the view is the last *span* of seconds; a pan or a
+zoom ends that, and the origin stays. *Frozen* charts hold still, while the timeline goes on.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -24,18 +24,20 @@ from dropline_desktop import format
 from dropline_desktop.charts.contents import COLUMNS
 from dropline_desktop.charts.export import Writer, write_picture, write_table
 from dropline_desktop.charts.goal import Goal
-from dropline_desktop.charts.history import History
 from dropline_desktop.charts.marks import Mark, MarkKind
 from dropline_desktop.charts.stack import Stack
+from dropline_desktop.charts.timeline import Timeline
 from dropline_desktop.charts.toolbar import Toolbar
 from dropline_desktop.quantities import P95
 from dropline_desktop.theme import Size, Theme
+
+if TYPE_CHECKING:
+    from dropline.history import Past
 
 _PERIOD_MS = 80
 _SLOWEST = 1.0  # seconds between drawings, however slowly the curves move
 _VALUES_EVERY = 0.25  # seconds; figures that change faster can't be read
 _MOST_POINTS = 2000  # of a curve
-_MOST_MARKS = 1000
 _FIRST_GOAL = 1.0  # seconds, when nothing is known yet
 
 
@@ -46,6 +48,7 @@ class Charts(QFrame):
     goalChanged = Signal(object)  # seconds, or None: no goal
     exported = Signal(str)  # the path of the file written
     exportFailed = Signal(str)  # a sentence
+    pastFailed = Signal(str)  # a sentence
 
     def __init__(
         self,
@@ -58,8 +61,7 @@ class Charts(QFrame):
         super().__init__(parent)
         self._theme = theme
         self._now = clock
-        self._history = History(len(COLUMNS))
-        self._marks: deque[Mark] = deque(maxlen=_MOST_MARKS)
+        self._timeline = Timeline(clock, self)
         self._following = True
         self._frozen = False
         self._span = 60.0
@@ -88,12 +90,16 @@ class Charts(QFrame):
 
     def add_reading(self, reading: Reading) -> None:
         """Keep a reading. Takes microseconds; it is drawn when the clock ticks."""
-        self._history.append(reading.t, [quantity.value(reading) for quantity in COLUMNS])
+        self._timeline.add_reading(reading)
 
     def add_mark(self, t: float, kind: MarkKind, text: str) -> None:
         """Mark time `t` on all charts; `text` is a word or two ("c 2→8")."""
-        self._marks.append(Mark(t, kind, text))
+        self._timeline.add_mark(Mark(t, kind, text))
         self._soon()
+
+    def set_past(self, past: Past) -> None:
+        """Show what was before the first reading, too."""
+        self._timeline.set_past(past)
 
     def set_window(self, seconds: float) -> None:
         """Show that figures are now taken over this long."""
@@ -157,10 +163,12 @@ class Charts(QFrame):
         if self.following:
             self._origin = now
         start, end = self.view
-        # A run of readings is two points, so there is about one to a pixel.
-        runs = max(2, min(round(1.25 * self._stack.pixels), _MOST_POINTS // 2))
-        times, values = self._history.envelope(start, end, runs)
-        marks = [(mark.t - self._origin, mark) for mark in self._marks if start <= mark.t <= end]
+        # A run of readings is two points, so there is more than one to a pixel.
+        runs = max(2, min(round(0.6 * self._stack.pixels), _MOST_POINTS // 2))
+        times, values = self._timeline.points(
+            start, end, runs, self._toolbar.window_box.currentData()
+        )
+        marks = [(mark.t - self._origin, mark) for mark in self._timeline.marks(start, end)]
         self._stack.draw(times - self._origin, values, marks, at_once=at_once)
         self._drawn = now
         self._due = False
@@ -179,15 +187,15 @@ class Charts(QFrame):
 
     def export_table(self, path: Path) -> None:
         """Save the readings in view as CSV; `exported` or `exportFailed` follows."""
-        rows = self._history.between(*self.view)
-        times, values = self._history.times[rows].copy(), self._history.values[:, rows].copy()
+        times, values = self._timeline.table(*self.view)
         names = [quantity.key for quantity in COLUMNS]
         wall = self._wall(0.0)
         self._writer.write(path, lambda partial: write_table(partial, names, wall, times, values))
 
     def wait_for_files(self) -> None:
-        """Return when all that was asked for is written."""
+        """Return when all that was asked for is written or read."""
         self._writer.wait()
+        self._timeline.wait()
 
     # --- Qt -------------------------------------------------------------------------------------
 
@@ -262,6 +270,8 @@ class Charts(QFrame):
         self._goal.changed.connect(self.goalChanged.emit)
         self._writer.written.connect(self.exported)
         self._writer.failed.connect(self.exportFailed)
+        self._timeline.changed.connect(self._soon)
+        self._timeline.failed.connect(self.pastFailed)
         self._theme.changed.connect(self._dress)
 
     def _dress(self) -> None:
@@ -314,7 +324,7 @@ class Charts(QFrame):
         at = self._now() if not self._frozen else self._origin
         if self._pointed is not None:
             at = self._origin + self._pointed
-        values = self._history.at(at)
+        values = self._timeline.at(at)
         if values is None:
             values = np.full(len(COLUMNS), np.nan)
         self._stack.show_values(self._moment_text(at), values)
@@ -334,7 +344,7 @@ class Charts(QFrame):
     def _goal_clicked(self, on: bool) -> None:
         seconds = None
         if on:
-            latest = self._history.at(self._now())
+            latest = self._timeline.at(self._now())
             p95 = np.nan if latest is None else latest[COLUMNS.index(P95)]
             seconds = _FIRST_GOAL if np.isnan(p95) else float(p95)
         self.set_goal(seconds)

@@ -11,7 +11,7 @@ from dropline_desktop.theme import Space
 #: Windows that figures may be taken over, in seconds.
 WINDOWS = (1.0, 5.0, 10.0, 60.0, 600.0, 3600.0)
 #: Lengths of time that the charts may show, in seconds.
-SPANS = (60.0, 300.0, 900.0, 3600.0)
+SPANS = (60.0, 300.0, 900.0, 3600.0, 6 * 3600.0, 86_400.0, 7 * 86_400.0, 30 * 86_400.0)
 
 
 class Toolbar(QWidget):
