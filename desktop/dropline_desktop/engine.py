@@ -133,7 +133,7 @@ class Engine:
 
     def _start_all(self) -> None:
         from dropline.announcer import STATION
-        from dropline.control import ControlServer
+        from dropline.control import ControlServer, line_metrics
         from dropline.history import Keeper, Store
         from dropline.line import Line
         from dropline.receiver import Receiver
@@ -156,7 +156,9 @@ class Engine:
         keeper.start()
         self._kept(store)
         line.start()
-        control = ControlServer(self._home, status=self.status, drop=self.drop)
+        control = ControlServer(
+            self._home, status=self.status, drop=self.drop, metrics=lambda: line_metrics(line)
+        )
         control.start(receiver=receiver.url, target=target.url)
         self._control = control
         with self._lock:

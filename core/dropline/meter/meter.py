@@ -7,7 +7,7 @@ from itertools import islice
 
 from dropline.meter.history import History, Stretch
 from dropline.meter.log import Entry
-from dropline.meter.percentiles import merged
+from dropline.meter.percentiles import Spread, merged
 from dropline.meter.tally import State, Tally, Totals, to_ticks
 from dropline.meter.window import Figures, LittlesLaw, Window, figures, littles_law
 
@@ -75,6 +75,11 @@ class Meter:
         """The line at `now`, or at the last entry's time when that is later."""
         with self._lock:
             return self._tally.state(to_ticks(now))
+
+    def whole(self, now: float) -> tuple[Totals, Spread]:
+        """The totals at `now`, and the times of all jobs finished since the meter's start."""
+        with self._lock:
+            return self._tally.at(to_ticks(now)), self._history.whole()
 
     def seconds(self, start: int, now: float) -> list[Stretch]:
         """The whole seconds, counted from the meter's start, that lie from `start` to `now`.
