@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, NamedTuple, Self
 
-from dropline.meter import Figures, Percentiles, Totals, change, figures
+from dropline.meter import Figures, LittlesLaw, Percentiles, Totals, change, figures, littles_law
 from dropline.meter.history import Stretch
 from dropline.meter.percentiles import Histogram
 from dropline.meter.tally import to_seconds
@@ -138,10 +138,16 @@ class Summary:
     """
 
     figures: Figures
+    littles_law: LittlesLaw
     covered: float
     response: Percentiles
     wait: Percentiles
     oldest: float
+
+    def as_dict(self) -> dict[str, float | int | None]:
+        """The figures by name, and `p50`, `p95` and `p99` of the response times."""
+        times = {f"p{p}": self.response.quantile(p / 100) for p in (50, 95, 99)}
+        return {**self.figures.as_dict(), **times}
 
 
 def summary(rows: Sequence[Row]) -> Summary | None:
@@ -151,6 +157,7 @@ def summary(rows: Sequence[Row]) -> Summary | None:
     happened = _sum(rows)
     return Summary(
         figures=replace(figures(_NOTHING, happened), start=rows[0].start, end=rows[-1].end),
+        littles_law=littles_law(_NOTHING, happened),
         covered=to_seconds(happened.time),
         response=Percentiles.of(_together(row.response for row in rows)),
         wait=Percentiles.of(_together(row.wait for row in rows)),
