@@ -19,6 +19,7 @@ from dropline.station import Order
 from dropline_desktop.bus import QtBus
 from dropline_desktop.engine import Engine
 from dropline_desktop.errors import ErrorReporter
+from dropline_desktop.explorer import Explorers
 from dropline_desktop.icons import application_icon
 from dropline_desktop.interpreter import Interpreter
 from dropline_desktop.network import Network
@@ -62,6 +63,7 @@ class Application(QObject):
         self.theme = Theme(qt, _mode(self.settings.theme), self)
         self.bus = QtBus(parent=self)
         self.window = MainWindow(self.settings, self.theme)
+        self.explorers = Explorers(self.theme, home.logs)
         self.tray = Tray(self.window)
         self.signals = StopSignals(self)
         self.interpreter = Interpreter()
@@ -110,6 +112,7 @@ class Application(QObject):
             return
         self._closing = threading.Thread(target=self._close_engine, name="engine close")
         self.window.close()
+        self.explorers.close()
         self.tray.hide()
         self._closing.start()
 
@@ -167,6 +170,8 @@ class Application(QObject):
         self._engine_failed.connect(window.show_notice)
         self._engine_closed.connect(self._finish)
         self._kept.connect(window.charts.set_past)
+        window.openLogAsked.connect(lambda: self.explorers.ask(window))
+        window.historyAsked.connect(self._show_history)
         self._show_asked.connect(window.bring_to_front)
 
     def _take_in(self, paths: list[str]) -> None:
@@ -219,6 +224,11 @@ class Application(QObject):
         name = f"line-{datetime.now().astimezone():%Y%m%d-%H%M%S}.jsonl"
         path = self.home.logs / name if on else None
         self.engine.do(lambda line: line.record(path))
+
+    def _show_history(self) -> None:
+        past = self.window.charts.past
+        if past is not None:  # else it is just starting
+            self.explorers.show_history(past)
 
     def _measure_over(self, seconds: float) -> None:
         self.settings.figures_window = seconds

@@ -57,8 +57,9 @@ class Engine:
         port: int,
     ) -> None:
         """`failed` gets a sentence when the engine cannot start, `noticed` one on what goes wrong
-        beside it; `kept` gets where the history of the line can be read; `shown` is called when
-        another start of the program wants the window to show. All are called in other threads.
+        beside it; `kept` gets where the history of the line is read, once it can be; `shown` is
+        called when another start of the program wants the window to show. All are called in other
+        threads.
         """
         self._home = home
         self._bus = bus
@@ -151,10 +152,11 @@ class Engine:
         )
         line = Line(target, self._bus, home=self._home, role="window", workers=self._workers)
         store = Store(self._home.history, STATION)
-        keeper = self._keeper = Keeper(store, line.meter, self._noticed)
+        keeper = self._keeper = Keeper(
+            store, line.meter, self._noticed, opened=lambda: self._kept(store)
+        )
         keeper.listen(self._bus)
         keeper.start()
-        self._kept(store)
         line.start()
         control = ControlServer(
             self._home, status=self.status, drop=self.drop, metrics=lambda: line_metrics(line)

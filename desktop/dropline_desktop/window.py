@@ -84,6 +84,9 @@ class MainWindow(QMainWindow):
     #: Tell `watched` which files wait to be at rest.
     restlessAsked = Signal()
     recordWanted = Signal(bool)
+    #: Ask for a recorded log to show; show the history.
+    openLogAsked = Signal()
+    historyAsked = Signal()
     #: Seconds that the figures are to be taken over.
     windowChosen = Signal(float)
     closed = Signal()
@@ -213,6 +216,8 @@ class MainWindow(QMainWindow):
             "paste": self.drops.paste,
             "watchFolder": self.chooser.watched,
             "watchedFolders": self._show_watched,
+            "openLog": self.openLogAsked.emit,
+            "history": self.historyAsked.emit,
             "quit": self.close,
             "retryFailed": lambda: self.retryAsked.emit(None),
             "cancelAll": lambda: self.cancelAsked.emit(None),

@@ -407,6 +407,16 @@ def test_a_keeper_writes_what_happens_within_a_second_and_the_rest_at_its_end(
     assert (told.figures.start, told.figures.end) == (ZERO + 100, ZERO + 101.75)
 
 
+def test_a_keeper_tells_when_the_file_is_ready(path: Path, until: Until) -> None:
+    ready: list[bool] = []
+    kept = Keeper(
+        Store(path, "send"), Meter(), pytest.fail, opened=lambda: ready.append(path.exists())
+    )
+    kept.start()
+    until(lambda: ready == [True])
+    kept.close()
+
+
 def test_a_keeper_marks_what_changes_the_curves(
     path: Path, keep: Callable[[Meter], Keeper], clock: Clock, bus: MemoryBus, until: Until
 ) -> None:

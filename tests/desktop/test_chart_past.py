@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import threading
 import time
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -173,6 +174,25 @@ def test_the_table_reaches_into_the_past(
         lines = list(csv.DictReader(file))
     assert len(lines) > 100
     assert float(lines[50]["arrival_rate"]) == pytest.approx(1.0, rel=0.2)
+
+
+def test_a_drawing_and_a_report_reach_into_the_past(
+    charts: Charts, past: Store, qtbot: QtBot, tmp_path: Path
+) -> None:
+    assert not charts._toolbar.report.isEnabled()
+    charts.follow(3600.0)
+    charts.set_past(past)
+    assert charts._toolbar.report.isEnabled()
+    wait_for_the_past(charts, qtbot)
+    for name, save in (("a.svg", charts.export_drawing), ("a.html", charts.export_report)):
+        with qtbot.waitSignal(charts.exported):
+            save(tmp_path / name)
+    drawn = ET.fromstring((tmp_path / "a.svg").read_text("utf-8"))
+    titles = [title.text for title in drawn.iter("{http://www.w3.org/2000/svg}title")]
+    assert titles.count("c 1→2") == 5
+    report = (tmp_path / "a.html").read_text("utf-8")
+    assert "<h1>Dropline report: history</h1>" in report
+    assert "workers 1 → 2" in report
 
 
 def test_a_past_that_cannot_be_read_is_told_and_the_charts_go_on(

@@ -70,16 +70,19 @@ class Keeper:
         meter: Meter,
         notice: Callable[[str], object],
         *,
+        opened: Callable[[], object] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         """`notice` gets a sentence when the history was damaged, or cannot be written, once.
 
-        `clock` is the meter's, `wall` gives the seconds since 1970.
+        `opened` is called whenever the file has been made ready. Both are called in the keeper's
+        thread. `clock` is the meter's, `wall` gives the seconds since 1970.
         """
         self.store = store
         self._meter = meter
         self._notice = notice
+        self._opened = opened
         self._clock = clock
         self._wall = wall
         self._zero = wall() - clock()
@@ -114,6 +117,7 @@ class Keeper:
             self._thread.join()
 
     def _run(self) -> None:
+        self._write()  # nothing yet, but the file is made ready
         while not self._stop.wait(PERIOD):
             self._look()
             if (
@@ -150,6 +154,7 @@ class Keeper:
             if not self._open:
                 self.store.open(self._notice)
                 self._open = True
+                self._opened()
             self.store.append(rows, marks)
         except HistoryError as error:
             _log.warning("%s", error)

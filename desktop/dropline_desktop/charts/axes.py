@@ -26,17 +26,26 @@ OVERHANG_LEFT, OVERHANG_RIGHT, OVERHANG_ABOVE = 30, 18, 7
 
 
 class TimeAxis(pg.AxisItem):
-    """Seconds before `origin`: as "−30 s … now" while the charts follow, else as clock time."""
+    """Seconds from an origin: as "−30 s … now", as clock time, or as time elapsed."""
 
     def __init__(self, label_width: float) -> None:
         """`label_width`: pixels that a label like "14:03:45" needs."""
         super().__init__("bottom")
         self._label_width = label_width
         self._clock_at_origin: datetime | None = None
+        self._elapsed = False
 
     def show_clock(self, at_origin: datetime | None) -> None:
         """Label with the time of day, given that at x = 0; with None, by how long ago."""
-        self._clock_at_origin = at_origin
+        self._clock_at_origin, self._elapsed = at_origin, False
+        self._relabel()
+
+    def show_elapsed(self) -> None:
+        """Label with the time since x = 0."""
+        self._clock_at_origin, self._elapsed = None, True
+        self._relabel()
+
+    def _relabel(self) -> None:
         self.picture = None  # pyqtgraph's cache of what it drew
         self.update()
 
@@ -60,6 +69,8 @@ class TimeAxis(pg.AxisItem):
 
     def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
         """The times as text."""
+        if self._elapsed:
+            return [format.duration(value) for value in values]
         if self._clock_at_origin is None:
             return [self._ago(value) for value in values]
         times = [self._clock_at_origin + timedelta(seconds=value) for value in values]

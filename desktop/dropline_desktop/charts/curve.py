@@ -64,7 +64,12 @@ class _Item(pg.PlotCurveItem):
     """Takes up the whole chart, so that no new data has to be searched for its bounds."""
 
     def boundingRect(self) -> QRectF:
-        return QRectF(self.viewRect())
+        view = self.getViewBox()
+        return QRectF() if view is None else QRectF(view.viewRect())  # the item's own may be old
+
+    def viewRangeChanged(self) -> None:
+        """Called by pyqtgraph when the chart is panned or zoomed."""
+        self.prepareGeometryChange()
 
 
 class _Stroke(_Item):

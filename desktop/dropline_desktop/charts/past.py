@@ -85,8 +85,8 @@ class Loader(QObject):
     def __init__(self, past: Past, parent: QObject) -> None:
         super().__init__(parent)
         self.loaded: Loaded | None = None
-        self._past = past
-        self._busy = self._told = False
+        self.past = past
+        self._busy = self._told = self._retired = False
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(1)
         self._done.connect(self._take)
@@ -112,6 +112,12 @@ class Loader(QObject):
         most = max(2, round((until - begin) / step))
         self._pool.start(lambda: self._load(begin, until, most, step, window))
 
+    def retire(self) -> None:
+        """Tell nothing more, and go once nothing is being read."""
+        self._retired = True
+        if not self._busy:
+            self.deleteLater()
+
     def wait(self) -> None:
         """Return when nothing is being read."""
         self._pool.waitForDone()
@@ -122,8 +128,8 @@ class Loader(QObject):
         rows: Sequence[Row] = ()
         marks: Sequence[Mark] = ()
         try:
-            rows = self._past.rows(start, end, step / _ROWS)
-            marks = self._past.marks(start, end)
+            rows = self.past.rows(start, end, step / _ROWS)
+            marks = self.past.marks(start, end)
         except (OSError, ValueError) as error:  # shown as if there were none, and told once
             _log.warning("the past cannot be shown: %s", error)
             if not self._told:
@@ -133,5 +139,8 @@ class Loader(QObject):
 
     def _take(self, loaded: Loaded) -> None:
         self._busy = False
+        if self._retired:
+            self.deleteLater()
+            return
         self.loaded = loaded
         self.changed.emit()

@@ -41,8 +41,15 @@ class Timeline(QObject):
         self._marks: deque[Mark] = deque(maxlen=_MOST_MARKS)
         self._past: Loader | None = None
 
+    @property
+    def past(self) -> Past | None:
+        """Where what was before the first reading is read."""
+        return None if self._past is None else self._past.past
+
     def set_past(self, past: Past) -> None:
         """Show what was before the first reading, too."""
+        if self._past is not None:
+            self._past.retire()
         self._past = Loader(past, self)
         self._past.changed.connect(self.changed)
         self._past.failed.connect(self.failed)
