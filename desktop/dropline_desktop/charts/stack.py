@@ -19,6 +19,8 @@ from dropline_desktop.theme import Size, Space, Theme
 
 #: Milliseconds between two strips that are drawn one by one, in which the window is free.
 _BETWEEN_MS = 8
+#: Runs of a curve, however wide the charts are.
+_MOST_RUNS = 1000
 
 
 class Stack(QWidget):
@@ -64,6 +66,11 @@ class Stack(QWidget):
     def pixels(self) -> int:
         """The length of the time axis."""
         return self._bottom.pixels
+
+    @property
+    def runs(self) -> int:
+        """Runs of two points each that a curve is best made of: more than a point to a pixel."""
+        return max(2, min(round(0.6 * self.pixels), _MOST_RUNS))
 
     @property
     def view(self) -> tuple[float, float]:
@@ -124,6 +131,11 @@ class Stack(QWidget):
         """Label times by the clock, given the time of day at the origin; with None by their age."""
         for axis in self._axes:
             axis.show_clock(at_origin)
+
+    def label_elapsed(self) -> None:
+        """Label times by how far they are from the origin."""
+        for axis in self._axes:
+            axis.show_elapsed()
 
     def _draw_next(self) -> None:
         if self._undrawn:
