@@ -119,7 +119,7 @@ def open_store(path: Path, notices: list[str]) -> Iterator[Callable[[], Store]]:
 # --- rows ---------------------------------------------------------------------------------------
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1000), seconds=st.integers(2, 100))
 def test_rows_add_up_to_what_the_meter_says(seed: int, seconds: int) -> None:
     entries = a_line(float(seconds), seed)
@@ -139,7 +139,7 @@ def test_rows_add_up_to_what_the_meter_says(seed: int, seconds: int) -> None:
     assert told.covered == seconds
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1000), cut=st.integers(1, 59))
 def test_rows_join_in_any_order_of_joining(seed: int, cut: int) -> None:
     rows = rows_of(a_line(60.0, seed), 60.0)
