@@ -24,7 +24,7 @@ def page_routes(store: Store) -> Blueprint:
         response = Response(
             render_template_string(
                 page,
-                files=store.files.latest(_SHOWN),
+                files=store.files.page(_SHOWN, newest_first=True),
                 url=request.host_url.rstrip("/"),
                 token=request.args.get("token", ""),
                 nonce=nonce,
