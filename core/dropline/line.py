@@ -72,13 +72,15 @@ class Line:
         patience: float = math.inf,
         backoff: Backoff | None = None,
         breaker: Breaker | None = None,
+        give_way: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`workers`: how many to begin with, at `start`.
 
         `role`: what kind of program this is, which goes on with what an earlier one of its kind has
         left in the journal; one of no kind takes up files only when it is given them. `patience`:
-        how many seconds files wait for a target that is down.
+        how many seconds files wait for a target that is down. `give_way` is called by the threads
+        that work, between two files or batches, and may keep them for a moment.
         """
         self.target = target
         self._bus = bus
@@ -95,6 +97,7 @@ class Line:
         self._workers = workers
         self._meter = Meter(clock())
         self._recording: tuple[Recorder, Observer] | None = None
+        self._give_way = give_way
         self._clock = clock
         self._announcer = Announcer(
             bus, self._journal, target, self._spool, self._look_again, clock
@@ -107,6 +110,7 @@ class Line:
             breaker=breaker,
             patience=patience,
             fetch=self._fetch,
+            give_way=give_way,
             clock=clock,
         )
         self.station.watch(self._meter.observe_all)
@@ -421,6 +425,7 @@ class Line:
         )
 
     def _take_in(self, drop: str, batch: Batch, target: int, *, known: bool) -> None:
+        self._give_way()
         self._bus.post(*(FileRefused(item.path, drop, item.reason) for item in batch.refused))
         records = [
             Record(item.path, item.source, item.name, item.size, item.mtime_ns)

@@ -22,6 +22,7 @@ from dropline_desktop.errors import ErrorReporter
 from dropline_desktop.icons import application_icon
 from dropline_desktop.interpreter import Interpreter
 from dropline_desktop.network import Network
+from dropline_desktop.right_of_way import RightOfWay
 from dropline_desktop.settings import Settings
 from dropline_desktop.signals import StopSignals
 from dropline_desktop.theme import Mode, Theme
@@ -63,6 +64,7 @@ class Application(QObject):
         self.tray = Tray(self.window)
         self.signals = StopSignals(self)
         self.interpreter = Interpreter()
+        self.right_of_way = RightOfWay(self)
         self.network = Network(self.bus.post, self)
         self.engine = Engine(
             home,
@@ -70,6 +72,7 @@ class Application(QObject):
             workers=self.settings.workers,
             failed=self._engine_failed.emit,
             shown=self._show_asked.emit,
+            give_way=self.right_of_way.give_way,
             port=port,
         )
         self._connect()
@@ -129,6 +132,9 @@ class Application(QObject):
         window.listen(self.bus)
         tray.listen(self.bus)
         self.interpreter.listen(self.bus)
+        self.bus.delivering.connect(self.right_of_way.take)
+        window.charts.drawing.connect(self.right_of_way.take)
+        window.installEventFilter(self.right_of_way)
         window.dropped.connect(self._take_in)
         window.stopScanAsked.connect(lambda: engine.do(lambda line: line.cancel_scan()))
         window.cancelAsked.connect(lambda jobs: engine.do(lambda line: line.cancel(jobs)))

@@ -31,6 +31,8 @@ class QtBus(QObject):
     However much is posted, one wake-up is under way at a time.
     """
 
+    #: A slice of deliveries begins.
+    delivering = Signal()
     _woken = Signal()
 
     def __init__(self, source: str = "dropline", parent: QObject | None = None) -> None:
@@ -92,6 +94,7 @@ class QtBus(QObject):
 
     @Slot()
     def _frame(self) -> None:
+        self.delivering.emit()
         # A handler that runs an event loop of its own gets no later messages in the middle of it.
         if self._delivering or self._deliver(BUDGET):
             left = self._began + FRAME - time.monotonic()

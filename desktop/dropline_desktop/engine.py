@@ -51,15 +51,18 @@ class Engine:
         workers: int,
         failed: Callable[[str], None],
         shown: Callable[[], None],
+        give_way: Callable[[], None],
         port: int,
     ) -> None:
         """`failed` gets a sentence when the engine cannot start; `shown` is called when another
-        start of the program wants the window to show. Both are called in other threads."""
+        start of the program wants the window to show. Both are called in other threads, and so is
+        `give_way`, by those that work, between two files."""
         self._home = home
         self._bus = bus
         self._workers = workers
         self._failed = failed
         self._shown = shown
+        self._give_way = give_way
         self._port = port
         self._receiver: Receiver | None = None
         self._line: Line | None = None
@@ -127,7 +130,9 @@ class Engine:
         from dropline.receiver import Receiver
         from dropline.targets import ReceiverTarget
 
-        receiver = self._receiver = Receiver(self._home.receiver_data, port=self._port)
+        receiver = self._receiver = Receiver(
+            self._home.receiver_data, port=self._port, give_way=self._give_way
+        )
         for topic in FORWARDED:
             receiver.bus.subscribe(topic, self._forward, batches=True)
         receiver.start()
@@ -137,7 +142,14 @@ class Engine:
             alias=EMBEDDED,
             identity=receiver.identity,
         )
-        line = Line(target, self._bus, home=self._home, role="window", workers=self._workers)
+        line = Line(
+            target,
+            self._bus,
+            home=self._home,
+            role="window",
+            workers=self._workers,
+            give_way=self._give_way,
+        )
         line.start()
         control = ControlServer(self._home, status=self.status, drop=self.drop)
         control.start(receiver=receiver.url, target=target.url)

@@ -9,7 +9,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -968,3 +970,28 @@ def test_every_event_of_a_run_can_be_told_to_others(
     for message in list(heard.messages):
         wire = json.dumps(message.to_cloudevent(), allow_nan=False)
         assert Message.from_cloudevent(json.loads(wire)) == message
+
+
+def test_threads_that_work_give_way_between_two_files(
+    bus: MemoryBus, heard: Any, until: Until, tmp_path: Path, dropline_home: Path
+) -> None:
+    for number in range(30):
+        write(tmp_path / "tree" / f"{number}")
+    asked: Counter[str] = Counter()
+
+    def give_way() -> None:
+        asked[threading.current_thread().name.rstrip("-_0123456789 ")] += 1
+
+    receiver = Receiver(tmp_path / "received", port=0, give_way=give_way)
+    receiver.start()
+    target = ReceiverTarget(receiver.url, installation=Home(dropline_home).installation())
+    line = Line(target, bus, home=Home(dropline_home), give_way=give_way)
+    line.start()
+    send(line, heard, until, tmp_path / "tree")
+    line.close()
+    receiver.stop()
+    assert len(heard.of(FileUploaded)) == 30
+    assert asked["send worker"] >= 30
+    assert asked["CP Server Thread"] >= 30
+    assert asked["receiver writer"] >= 1
+    assert asked["scan"] >= 1

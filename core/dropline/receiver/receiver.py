@@ -55,6 +55,7 @@ class Receiver:
         rate: float | None = None,
         readings: Callable[[], Sequence[Reading]] = tuple,
         lifetime: float = LIFETIME,
+        give_way: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`data` is made when it is missing; `database` is a URL, by default a SQLite file there.
@@ -64,7 +65,8 @@ class Receiver:
         at once; `rate` is the requests a second that a client may send, on loopback without limit
         unless it is given. `readings` gives the figures now of the stations beside the receiver,
         for `/events` and `/metrics`; it must not wait. An unfinished upload is kept for `lifetime`
-        seconds after its last byte, by `clock` (POSIX seconds).
+        seconds after its last byte, by `clock` (POSIX seconds). `give_way` is called by the threads
+        that work, between two files, and may keep them for a moment.
         """
         self._data = data
         self._host = host
@@ -77,6 +79,7 @@ class Receiver:
         self._rate = rate
         self._readings = readings
         self._lifetime = lifetime
+        self._give_way = give_way
         self._clock = clock
         self._owns_bus = bus is None
         self.bus = MemoryBus("receiver") if bus is None else bus
@@ -147,6 +150,7 @@ class Receiver:
                 self.bus,
                 small=self._small,
                 lifetime=self._lifetime,
+                give_way=self._give_way,
                 clock=self._clock,
             )
         except FolderInUseError as error:

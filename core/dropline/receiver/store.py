@@ -51,6 +51,7 @@ class Store:
         *,
         small: int = SMALL,
         lifetime: float = LIFETIME,
+        give_way: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Open the store and finish what an earlier process left.
@@ -67,6 +68,8 @@ class Store:
         #: Files and bytes stored, and files deleted, since the start.
         self.stored, self.stored_bytes, self.deleted = 0, 0, 0
         self._counting = threading.Lock()
+        #: Called between two files by the threads that work; may keep them for a moment.
+        self.give_way = give_way
         self._folder = Folder(data)
         self._lock = FolderLock(data)
         with ExitStack() as undo:
@@ -78,7 +81,7 @@ class Store:
             self.unfinished = Unfinished(data / "tus", lifetime, clock)
             undo.callback(self.unfinished.close)
             self.unfinished.settle(self.files.by_keys)
-            self._writer = Writer(self._folder, self.files, self._announce)
+            self._writer = Writer(self._folder, self.files, self._announce, give_way)
             undo.pop_all()
         self._subscription = bus.subscribe(FileReceived, self.keep)
 

@@ -125,6 +125,7 @@ class Upload:
 
         What `chunks` raises is the request's own trouble and passes through.
         """
+        self._store.give_way()
         try:
             self._taken.append((name, self._receive(name, headers, chunks)))
         except FileProblem as problem:

@@ -67,12 +67,18 @@ class Writer:
     """The storing thread of a folder and its database."""
 
     def __init__(
-        self, folder: Folder, database: Database, stored: Callable[[list[StoredFile]], None]
+        self,
+        folder: Folder,
+        database: Database,
+        stored: Callable[[list[StoredFile]], None],
+        give_way: Callable[[], None] = lambda: None,
     ) -> None:
-        """Start the thread; it calls `stored` with the newly stored files of each group."""
+        """Start the thread; it calls `stored` with the newly stored files of each group, and
+        `give_way` before each."""
         self._folder = folder
         self._database = database
         self._stored = stored
+        self._give_way = give_way
         self._new_id = FileIds(database.last_id())
         self._queue: SimpleQueue[_Pending | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="receiver writer", daemon=True)
@@ -95,6 +101,7 @@ class Writer:
         while going_on:
             group: list[_Pending] = []
             going_on = self._gather(group)
+            self._give_way()
             try:
                 self._settle(group)
             except Exception as error:  # noqa: BLE001 - whoever waits must hear of it

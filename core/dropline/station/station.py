@@ -162,6 +162,7 @@ class Station(Generic[ItemT, ResultT]):
         patience: float = math.inf,
         fetch: Callable[[Collection[int]], Sequence[Job[ItemT]]] | None = None,
         in_memory: int = IN_MEMORY,
+        give_way: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begins with no workers: `resize` starts them.
@@ -169,7 +170,8 @@ class Station(Generic[ItemT, ResultT]):
         `make_worker` is called once in each worker thread and must not fail. `patience`: when the
         target has been down for so many seconds, what waits for it fails. `fetch` gives jobs by
         their ids: with it, no more than about `in_memory` waiting jobs are kept as long as they go
-        first come, first served; those that it does not give back are no more.
+        first come, first served; those that it does not give back are no more. `give_way` is called
+        by workers between two steps of their work, and may keep them for a moment.
         """
         self.name = name
         #: On the bytes a second of all workers together; its rate may be set at any time.
@@ -181,6 +183,7 @@ class Station(Generic[ItemT, ResultT]):
         self._patience = patience
         self._fetch = fetch
         self._in_memory = in_memory
+        self._give_way = give_way
         self._clock = clock
 
         self._lock = threading.Lock()
@@ -645,7 +648,12 @@ class Station(Generic[ItemT, ResultT]):
 
     def _begin(self, job: Job[ItemT], now: float, number: int) -> _Service[ItemT]:
         job.attempts += 1
-        attempt = Attempt(self._reporter(job), lambda: self._hooks.checkpointed(job), self.limit)
+        attempt = Attempt(
+            self._reporter(job),
+            lambda: self._hooks.checkpointed(job),
+            self.limit,
+            self._give_way,
+        )
         self._large += job.size > SMALL
         service = self._serving[job.id] = _Service(now, job, attempt, number)
         return service

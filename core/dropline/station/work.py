@@ -92,10 +92,13 @@ class Attempt:
         report: Callable[[int], None],
         checkpoint: Callable[[], None] = lambda: None,
         limit: Limit | None = None,
+        give_way: Callable[[], None] = lambda: None,
     ) -> None:
+        """`give_way` may keep the thread that works for a moment, between two steps of it."""
         self._report = report
         self._checkpoint = checkpoint
         self._limit = limit
+        self._give_way = give_way
         self._lock = threading.Lock()
         self._aborted = False
         self._stop: Callable[[], None] | None = None
@@ -107,6 +110,7 @@ class Attempt:
 
     def check(self) -> None:
         """Raise `Aborted` if the attempt was told to stop."""
+        self._give_way()
         if self._aborted:
             raise Aborted
 

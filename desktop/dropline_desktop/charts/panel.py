@@ -46,6 +46,7 @@ class Charts(QFrame):
     goalChanged = Signal(object)  # seconds, or None: no goal
     exported = Signal(str)  # the path of the file written
     exportFailed = Signal(str)  # a sentence
+    drawing = Signal()  # a chart is to be drawn now
 
     def __init__(
         self,
@@ -258,6 +259,7 @@ class Charts(QFrame):
         bar.tableAsked.connect(lambda: self._ask_for_file("csv", self.export_table))
         self._stack.pointed.connect(self._point)
         self._stack.moved.connect(self._stop_following)
+        self._stack.drawing.connect(self.drawing)
         self._stack.changed.connect(self._soon)
         self._goal.changed.connect(self.goalChanged.emit)
         self._writer.written.connect(self.exported)

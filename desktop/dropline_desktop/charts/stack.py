@@ -26,6 +26,7 @@ class Stack(QWidget):
 
     pointed = Signal(object)  # the time under the mouse; None when it left
     moved = Signal()  # the user panned or zoomed
+    drawing = Signal()  # a strip is to be drawn now
     changed = Signal()  # something else than the readings asks for a drawing
 
     def __init__(self, theme: Theme) -> None:
@@ -126,6 +127,7 @@ class Stack(QWidget):
 
     def _draw_next(self) -> None:
         if self._undrawn:
+            self.drawing.emit()
             strip, draw = self._undrawn.pop(0)
             draw()
             strip.plot.viewport().setUpdatesEnabled(True)

@@ -1,0 +1,86 @@
+"""The GUI thread goes first, but never for long."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+from PySide6.QtCore import QCoreApplication, QEvent
+from pytestqt.qtbot import QtBot
+
+from dropline_desktop import right_of_way
+from dropline_desktop.right_of_way import RightOfWay
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as threads:
+        yield threads
+
+
+def asked(pool: ThreadPoolExecutor, way: RightOfWay) -> Future[None]:
+    """A thread that has begun to ask."""
+    begun = threading.Event()
+
+    def ask() -> None:
+        begun.set()
+        way.give_way()
+
+    future = pool.submit(ask)
+    assert begun.wait(10)
+    return future
+
+
+def test_it_is_free_until_it_is_taken(qtbot: QtBot) -> None:
+    RightOfWay().give_way()
+
+
+def test_others_wait_until_the_event_loop_comes_to_rest(
+    qtbot: QtBot, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(right_of_way, "LONGEST", 30.0)
+    way = RightOfWay()
+    way.take()
+    way.take()
+    waiting = asked(pool, way)
+    assert not waiting.done()
+    qtbot.waitUntil(waiting.done)
+    way.give_way()
+
+
+def test_nobody_waits_for_a_window_that_hangs(qtbot: QtBot, pool: ThreadPoolExecutor) -> None:
+    way = RightOfWay()
+    way.take()
+    pool.submit(way.give_way).result(10)  # nothing is done for the event loop meanwhile
+    way.give_way()  # and it is over for all
+
+
+def test_work_goes_on_beside_a_window_that_is_never_at_rest(
+    qtbot: QtBot, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(right_of_way, "LONGEST", 30.0)
+    way = RightOfWay()
+    way.take()
+    now[0] += 0.016
+    QCoreApplication.sendPostedEvents(way)
+    now[0] += 0.003  # less than a quarter of it
+    way.take()
+    way.give_way()
+    now[0] += 0.002
+    way.take()
+    waiting = asked(pool, way)
+    assert not waiting.done()
+    QCoreApplication.sendPostedEvents(way)
+    waiting.result(10)
+
+
+def test_a_window_that_is_to_be_painted_takes_it(qtbot: QtBot, pool: ThreadPoolExecutor) -> None:
+    way = RightOfWay()
+    assert not way.eventFilter(way, QEvent(QEvent.Type.UpdateRequest))
+    waiting = asked(pool, way)
+    qtbot.waitUntil(waiting.done)
