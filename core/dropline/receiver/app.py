@@ -69,7 +69,7 @@ def create_app(
     app.url_map.converters["name"] = _NameConverter
     app.register_blueprint(file_routes(store, bus, max_size))
     app.register_blueprint(tus_routes(store, bus, max_size))
-    app.register_blueprint(page_routes(store))
+    app.register_blueprint(page_routes(guard))
 
     @app.before_request
     def check() -> None:

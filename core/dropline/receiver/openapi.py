@@ -74,6 +74,7 @@ def describe() -> Json:
                 "get": _plain("openapi", "This description", "application/json", {"type": "object"})
             },
             "/": {"get": _plain("page", "The web page", "text/html", {"type": "string"})},
+            "/web/{name}": {"get": _part()},
         },
         "components": {
             "schemas": {"Problem": _PROBLEM, "File": _FILE, "Outcome": _OUTCOME},
@@ -279,6 +280,19 @@ def _events() -> Json:
 def _plain(operation_id: str, summary: str, media_type: str, schema: Json) -> Json:
     done = {"description": summary, "content": {media_type: {"schema": schema}}}
     return _operation(operation_id, summary, "", [], {"200": done})
+
+
+def _part() -> Json:
+    content = {"description": "Its bytes", "content": {"*/*": {"schema": _BINARY}}}
+    unchanged = {"description": "The client has it already"}
+    return _operation(
+        "part",
+        "What the web page loads",
+        "",
+        [_path("name", {"type": "string", "minLength": 1})],
+        {"200": content, "304": unchanged, "412": _problem("It is not what If-Match names")},
+        NOT_FOUND,
+    )
 
 
 # --- what they are made of ------------------------------------------------------------------------
