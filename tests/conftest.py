@@ -12,9 +12,14 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 THREADS_END_WITHIN = 5.0
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("dropline")
+settings.load_profile("dropline")
 
 
 @pytest.fixture(autouse=True)

@@ -31,6 +31,8 @@ _log = logging.getLogger(__name__)
 STATUS_WINDOW = 60.0
 #: The control port closes within this many seconds.
 POLL_SECONDS = 0.05
+#: Prometheus' text format.
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def station_status(reading: Reading) -> dict[str, Any]:
@@ -66,6 +68,14 @@ def line_status(line: Line, receiver: str | None) -> dict[str, Any]:
     }
 
 
+def line_metrics(line: Line) -> bytes:
+    """What a line tells Prometheus."""
+    from dropline.station.metrics import Instruments, exposition
+
+    reading = line.read(STATUS_WINDOW)
+    return exposition([Instruments(reading, *line.meter.whole(reading.t))])
+
+
 class ControlServer:
     """Answers other programs of the same user, and says in the run file how to reach it."""
 
@@ -75,11 +85,13 @@ class ControlServer:
         *,
         status: Callable[[], dict[str, Any]],
         drop: Callable[[Sequence[str]], None] | None = None,
+        metrics: Callable[[], bytes] | None = None,
     ) -> None:
-        """`status` and `drop` are called in the server's threads."""
+        """All are called in the server's threads; without `metrics` there are none to be had."""
         self._home = home
         self._status = status
         self._drop = drop
+        self._metrics = metrics
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -89,7 +101,7 @@ class ControlServer:
         Raises OSError.
         """
         token = secrets.token_hex(32)
-        self._server = _Server(token, self._status, self._drop)
+        self._server = _Server(token, self._status, self._drop, self._metrics)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(POLL_SECONDS,), name="control", daemon=True
         )
@@ -121,11 +133,13 @@ class _Server(ThreadingTCPServer):
         token: str,
         status: Callable[[], dict[str, Any]],
         drop: Callable[[Sequence[str]], None] | None,
+        metrics: Callable[[], bytes] | None,
     ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.authorization = f"Bearer {token}".encode()
         self.status = status
         self.drop = drop
+        self.metrics = metrics
 
     def handle_error(self, *_: object) -> None:
         _log.exception("a request to the control port failed")  # and its connection is closed
@@ -136,7 +150,11 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 10.0
 
     def do_GET(self) -> None:
-        if self._is_allowed("/status"):
+        metrics = self.server.metrics
+        if self.path == "/metrics" and metrics is not None:
+            if self._is_allowed("/metrics"):
+                self._send(200, METRICS_TYPE, metrics())
+        elif self._is_allowed("/status"):
             self._answer(200, self.server.status())
 
     def do_POST(self) -> None:
@@ -167,9 +185,11 @@ class _Handler(BaseHTTPRequestHandler):
         return False
 
     def _answer(self, status: int, value: dict[str, Any]) -> None:
-        body = json.dumps(value).encode()
+        self._send(status, "application/json", json.dumps(value).encode())
+
+    def _send(self, status: int, kind: str, body: bytes) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

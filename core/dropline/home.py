@@ -4,6 +4,7 @@ run file by which programs find a running one.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -11,6 +12,7 @@ import tempfile
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,6 +30,19 @@ def write_private(path: Path, content: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged SQLite file, and what belongs to it, to a dated name, and return that.
+
+    Raises OSError.
+    """
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    aside = path.with_name(f"{path.stem}.damaged-{stamp}{path.suffix}")
+    for ending in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(f"{path}{ending}", f"{aside}{ending}")
+    return aside
 
 
 class FolderInUseError(Exception):
@@ -92,6 +107,11 @@ class Home:
     def journal(self) -> Path:
         """What is to be sent and what was."""
         return self.root / "journal.sqlite"
+
+    @property
+    def history(self) -> Path:
+        """What the window's line did in the last 30 days."""
+        return self.root / "history.sqlite"
 
     @property
     def logs(self) -> Path:

@@ -95,7 +95,8 @@ class Line:
         )
         self._watcher = Watcher(self._take_rested, self._is_sent, bus.post, clock=clock)
         self._workers = workers
-        self._meter = Meter(clock())
+        #: Observes the station; any thread may read it.
+        self.meter = Meter(clock())
         self._recording: tuple[Recorder, Observer] | None = None
         self._give_way = give_way
         self._clock = clock
@@ -113,8 +114,8 @@ class Line:
             give_way=give_way,
             clock=clock,
         )
-        self.station.watch(self._meter.observe_all)
-        self._sampler = Sampler(self.station, self._meter, bus.post, clock=clock)
+        self.station.watch(self.meter.observe_all)
+        self._sampler = Sampler(self.station, self.meter, bus.post, clock=clock)
         self._commands = ThreadPoolExecutor(1, thread_name_prefix="line commands")
         self._scanners = ThreadPoolExecutor(SCANS, thread_name_prefix="scan")
         self._drops = itertools.count(1)

@@ -112,6 +112,21 @@ def commands() -> tuple[Command, ...]:
             translate("Command", "Watche&d folders…"),
             translate("Command", "See how the watched folders do, and stop watching"),
         ),
+        Command(
+            "openLog",
+            Menu.FILE,
+            translate("Command", "Open &recorded log…"),
+            translate("Command", "See what a recorded log tells, and compare it with others"),
+            "Ctrl+Shift+L",
+            apart=True,
+        ),
+        Command(
+            "history",
+            Menu.FILE,
+            translate("Command", "&History…"),
+            translate("Command", "See what the line did in the last 30 days"),
+            "Ctrl+H",
+        ),
         Command("quit", Menu.FILE, translate("Command", "&Quit"), key="Ctrl+Q", apart=True),
         Command(
             "retryFailed",

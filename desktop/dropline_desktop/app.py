@@ -19,6 +19,7 @@ from dropline.station import Order
 from dropline_desktop.bus import QtBus
 from dropline_desktop.engine import Engine
 from dropline_desktop.errors import ErrorReporter
+from dropline_desktop.explorer import Explorers
 from dropline_desktop.icons import application_icon
 from dropline_desktop.interpreter import Interpreter
 from dropline_desktop.network import Network
@@ -43,6 +44,8 @@ class Application(QObject):
     finished = Signal()
     _engine_failed = Signal(str)
     _engine_closed = Signal()
+    #: Where the history of the line is read.
+    _kept = Signal(object)
     _show_asked = Signal()
     #: A sentence for the user, from whatever thread.
     _refused = Signal(str)
@@ -61,6 +64,7 @@ class Application(QObject):
         self.theme = Theme(qt, _mode(self.settings.theme), self)
         self.bus = QtBus(parent=self)
         self.window = MainWindow(self.settings, self.theme)
+        self.explorers = Explorers(self.theme, home.logs)
         self.tray = Tray(self.window)
         self.signals = StopSignals(self)
         self.interpreter = Interpreter()
@@ -71,6 +75,8 @@ class Application(QObject):
             self.bus,
             workers=self.settings.workers,
             failed=self._engine_failed.emit,
+            noticed=self._refused.emit,
+            kept=self._kept.emit,
             shown=self._show_asked.emit,
             give_way=self.right_of_way.give_way,
             port=port,
@@ -109,6 +115,7 @@ class Application(QObject):
             return
         self._closing = threading.Thread(target=self._close_engine, name="engine close")
         self.window.close()
+        self.explorers.close()
         self.tray.hide()
         self._closing.start()
 
@@ -168,6 +175,9 @@ class Application(QObject):
         self._restless.connect(window.watched.show_restless)
         self._engine_failed.connect(window.show_notice)
         self._engine_closed.connect(self._finish)
+        self._kept.connect(window.charts.set_past)
+        window.openLogAsked.connect(lambda: self.explorers.ask(window))
+        window.historyAsked.connect(self._show_history)
         self._show_asked.connect(window.bring_to_front)
 
     def _take_in(self, paths: list[str]) -> None:
@@ -220,6 +230,11 @@ class Application(QObject):
         name = f"line-{datetime.now().astimezone():%Y%m%d-%H%M%S}.jsonl"
         path = self.home.logs / name if on else None
         self.engine.do(lambda line: line.record(path))
+
+    def _show_history(self) -> None:
+        past = self.window.charts.past
+        if past is not None:  # else it is just starting
+            self.explorers.show_history(past)
 
     def _measure_over(self, seconds: float) -> None:
         self.settings.figures_window = seconds

@@ -24,6 +24,7 @@ from dropline.home import Home
 
 if TYPE_CHECKING:
     from dropline.control import ControlServer
+    from dropline.history import Keeper, Past
     from dropline.line import Line
     from dropline.receiver import Receiver
     from dropline.station import Reading
@@ -53,22 +54,29 @@ class Engine:
         *,
         workers: int,
         failed: Callable[[str], None],
+        noticed: Callable[[str], None],
+        kept: Callable[[Past], None],
         shown: Callable[[], None],
         give_way: Callable[[], None],
         port: int,
     ) -> None:
-        """`failed` gets a sentence when the engine cannot start; `shown` is called when another
-        start of the program wants the window to show. Both are called in other threads, and so is
-        `give_way`, by those that work, between two files."""
+        """`failed` gets a sentence when the engine cannot start, `noticed` one on what goes wrong
+        beside it; `kept` gets where the history of the line is read, once it can be; `shown` is
+        called when another start of the program wants the window to show. All are called in other
+        threads; `give_way` by those that work, between two files.
+        """
         self._home = home
         self._bus = bus
         self._workers = workers
         self._failed = failed
+        self._noticed = noticed
+        self._kept = kept
         self._shown = shown
         self._give_way = give_way
         self._port = port
         self._receiver: Receiver | None = None
         self._line: Line | None = None
+        self._keeper: Keeper | None = None
         self._control: ControlServer | None = None
         self._early: list[Callable[[Line], object]] = []
         #: Why nothing can be sent, as a sentence; empty while all is well.
@@ -116,6 +124,8 @@ class Engine:
             self._control.close()
         if self._line is not None:  # then nothing is sent,
             self._line.close()
+        if self._keeper is not None:
+            self._keeper.close()
         if self._receiver is not None:  # then nothing comes in
             self._receiver.stop()
 
@@ -128,7 +138,9 @@ class Engine:
             self._failed(self.failure)
 
     def _start_all(self) -> None:
-        from dropline.control import ControlServer
+        from dropline.announcer import STATION
+        from dropline.control import ControlServer, line_metrics
+        from dropline.history import Keeper, Store
         from dropline.line import Line
         from dropline.receiver import Receiver
         from dropline.targets import ReceiverTarget
@@ -156,8 +168,16 @@ class Engine:
             workers=self._workers,
             give_way=self._give_way,
         )
+        store = Store(self._home.history, STATION)
+        keeper = self._keeper = Keeper(
+            store, line.meter, self._noticed, opened=lambda: self._kept(store)
+        )
+        keeper.listen(self._bus)
+        keeper.start()
         line.start()
-        control = ControlServer(self._home, status=self.status, drop=self.drop)
+        control = ControlServer(
+            self._home, status=self.status, drop=self.drop, metrics=lambda: line_metrics(line)
+        )
         control.start(receiver=receiver.url, target=target.url)
         self._control = control
         with self._lock:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QLocale
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QDate, QLocale
 
 #: What stands where a figure is undefined.
 UNDEFINED = "–"
@@ -110,6 +110,11 @@ def size_rate(per_second: float | None) -> str:
 def clock(at: datetime) -> str:
     """The time of day: "14:03:45"."""
     return at.strftime("%H:%M:%S")
+
+
+def day(at: datetime) -> str:
+    """The day of the year: "24 Nov"."""
+    return QLocale().toString(QDate(at.year, at.month, at.day), "d MMM")
 
 
 def time_unit(seconds: float) -> float:

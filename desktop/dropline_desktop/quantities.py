@@ -175,6 +175,39 @@ WAITING = Quantity(
     format.count,
     QT_TRANSLATE_NOOP("Quantity", "The article: queue length, L."),
 )
+MEAN_WAITING = Quantity(
+    "mean_waiting",
+    "Lq",
+    QT_TRANSLATE_NOOP("Quantity", "waiting"),
+    QT_TRANSLATE_NOOP(
+        "Quantity",
+        "How many files waited for a worker, those that waited to be tried again included, "
+        "on average over the window.",
+    ),
+    lambda reading: reading.figures.mean_waiting,
+    format.number,
+    QT_TRANSLATE_NOOP("Quantity", "The article: queue length, L."),
+)
+MEAN_WORKERS = Quantity(
+    "mean_workers",
+    "c",
+    QT_TRANSLATE_NOOP("Quantity", "workers"),
+    QT_TRANSLATE_NOOP("Quantity", "How many workers there were, on average over the window."),
+    lambda reading: reading.figures.mean_workers,
+    format.number,
+)
+MEAN_WAIT = Quantity(
+    "mean_wait",
+    "Wq",
+    QT_TRANSLATE_NOOP("Quantity", "mean wait"),
+    QT_TRANSLATE_NOOP(
+        "Quantity",
+        "From joining the line to the first start, on average over the files that finished in the "
+        "window.",
+    ),
+    lambda reading: reading.figures.mean_wait,
+    format.duration,
+)
 MEAN_RESPONSE = Quantity(
     "mean_response",
     "τ",

@@ -30,27 +30,20 @@ from dropline.events import (
     HandlerFailed,
     JournalTroubled,
     Message,
-    NetworkDown,
-    NetworkUp,
     OrderChanged,
     RecordingEnded,
-    StationPaused,
-    StationResumed,
-    TargetDown,
-    TargetUp,
-    WorkersChanged,
 )
 from dropline.station import Order, Reading
 from dropline_desktop import format
 from dropline_desktop.actions import Menu, commands
-from dropline_desktop.charts import Charts, MarkKind
+from dropline_desktop.charts import Charts, mark_of
 from dropline_desktop.drop_zone import Chooser, Drops, DropZone
 from dropline_desktop.events import EventLog
 from dropline_desktop.figures import Figures
 from dropline_desktop.icons import application_icon
 from dropline_desktop.notices import Notices
 from dropline_desktop.order import OrderChoice
-from dropline_desktop.sentences import order_name, sentence
+from dropline_desktop.sentences import sentence
 from dropline_desktop.settings import Settings
 from dropline_desktop.status import StatusBar
 from dropline_desktop.theme import Mode, Space, Theme
@@ -91,6 +84,9 @@ class MainWindow(QMainWindow):
     #: Tell `watched` which files wait to be at rest.
     restlessAsked = Signal()
     recordWanted = Signal(bool)
+    #: Ask for a recorded log to show; show the history.
+    openLogAsked = Signal()
+    historyAsked = Signal()
     #: Seconds that the figures are to be taken over.
     windowChosen = Signal(float)
     closed = Signal()
@@ -182,24 +178,10 @@ class MainWindow(QMainWindow):
         for message in messages:
             ago = (datetime.now(UTC) - message.time).total_seconds()
             at = time.monotonic() - ago
-            match message.data:
-                case WorkersChanged(before=before, wanted=wanted):
-                    self.charts.add_mark(at, MarkKind.WORKERS, f"c {before}→{wanted}")
-                case OrderChanged(order=order):
-                    self.order.show_change(Order(order), at)
-                    self.charts.add_mark(at, MarkKind.ORDER, order_name(Order(order)))
-                case TargetDown():
-                    self.charts.add_mark(at, MarkKind.TARGET_DOWN, self.tr("target down"))
-                case TargetUp():
-                    self.charts.add_mark(at, MarkKind.TARGET_UP, self.tr("target up"))
-                case NetworkDown():
-                    self.charts.add_mark(at, MarkKind.NETWORK_DOWN, self.tr("network down"))
-                case NetworkUp():
-                    self.charts.add_mark(at, MarkKind.NETWORK_UP, self.tr("network up"))
-                case StationPaused():
-                    self.charts.add_mark(at, MarkKind.PAUSED, self.tr("paused"))
-                case StationResumed():
-                    self.charts.add_mark(at, MarkKind.RESUMED, self.tr("resumed"))
+            if isinstance(message.data, OrderChanged):
+                self.order.show_change(Order(message.data.order), at)
+            if (look := mark_of(message.data)) is not None:
+                self.charts.add_mark(at, *look)
 
     def _take_folder(self, message: Message) -> None:
         """A watched folder that is lost must be read of, for as long as it is."""
@@ -234,6 +216,8 @@ class MainWindow(QMainWindow):
             "paste": self.drops.paste,
             "watchFolder": self.chooser.watched,
             "watchedFolders": self._show_watched,
+            "openLog": self.openLogAsked.emit,
+            "history": self.historyAsked.emit,
             "quit": self.close,
             "retryFailed": lambda: self.retryAsked.emit(None),
             "cancelAll": lambda: self.cancelAsked.emit(None),
@@ -337,6 +321,7 @@ class MainWindow(QMainWindow):
         self.watched.restlessAsked.connect(self.restlessAsked)
         self.charts.windowChanged.connect(self.windowChosen)
         self.charts.exportFailed.connect(self.show_notice)
+        self.charts.pastFailed.connect(self.show_notice)
         self.charts.exported.connect(
             lambda path: self.status.showMessage(self.tr("Saved as {}").format(path), 8000)
         )

@@ -22,6 +22,7 @@ BENCHMARKS = {
     "bus": "buses",
     "meter": "meters",
     "window": "window",
+    "charts": "charts",
     "servers": "wsgi_servers",
 }
 GROUNDS = Path(__file__).resolve().parents[2] / "build" / "bench"

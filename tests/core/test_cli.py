@@ -486,7 +486,8 @@ def test_status_of_a_running_sender(call: Call, rogue: Any, tmp_path: Path, unti
         assert now == {"wanted": 3, "running": 3, "busy": 3, "waiting": 3, "failed": 0}
         assert LOGS[0]["windows"][0]["expect"].keys() <= station.keys()
         assert (station["arrivals"], station["finished"]) == (6, 0)
-        assert (station["eta_low"], station["eta"], station["eta_high"]) == (None, None, None)
+        # The bytes on their way may have a pace already; a range comes with finished files.
+        assert (station["eta_low"], station["eta_high"]) == (None, None)
         table = call("status")
         assert (table.returncode, table.stderr) == (0, "")
         assert re.search(r"waiting\W+3\b", table.stdout)

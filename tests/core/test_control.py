@@ -13,11 +13,16 @@ from typing import Any
 
 import pytest
 import requests
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
 
-from dropline.control import ControlServer, Running, line_status
+from dropline.control import ControlServer, Running, line_metrics, line_status
 from dropline.home import Home
 from dropline.line import Line
-from dropline.meter import Figures
+from dropline.meter import Figures, Percentiles
+from dropline.receiver import Receiver
+from dropline.station import metrics
 
 Until = Callable[..., None]
 
@@ -233,3 +238,55 @@ def test_the_status_of_a_line_has_the_figures_and_the_state_now(
     assert now == {"wanted": 3, "running": 3, "busy": 0, "waiting": 0, "failed": 1}
     assert (station["arrivals"], station["finished"]) == (1, 0)
     assert station["retried"] >= 3  # then the target counts as down
+
+
+def test_prometheus_reads_the_line(
+    make_line: Callable[..., Line], receiver: Receiver, home: Home, tmp_path: Path, until: Until
+) -> None:
+    for i in range(20):
+        (tmp_path / f"{i}.txt").write_text("x" * i)
+    line = make_line(receiver.url, workers=3)
+    line.drop([str(tmp_path / f"{i}.txt") for i in range(20)])
+    until(lambda: line.read(60.0).finished == 20)
+    control = ControlServer(home, status=dict, metrics=lambda: line_metrics(line))
+    control.start()
+    try:
+        run = home.read_run() or {}
+        url = f"{run['control']}/metrics"
+        assert requests.get(url, timeout=5).status_code == 403
+        headers = {"Authorization": f"Bearer {run['token']}"}
+        answer = requests.get(url, headers=headers, timeout=5)
+    finally:
+        control.close()
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    samples = {
+        (sample.name, sample.labels.get("le")): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+        if sample.labels["station"] == "send"
+    }
+    name = "dropline_station_"
+    assert samples[name + "arrivals_total", None] == samples[name + "finished_total", None] == 20
+    assert samples[name + "response_seconds_count", None] == 20
+    assert samples[name + "response_seconds_bucket", "+Inf"] == 20
+    assert samples[name + "arrival_rate", None] > 0
+    assert samples[name + "workers_wanted", None] == 3
+    assert samples[name + "busy_seconds_total", None] > 0
+    assert (name + "workers_recommended", None) not in samples
+
+
+def test_a_program_without_metrics_says_so(program: Program) -> None:
+    assert program.ask("GET", "/metrics").status_code == 404
+
+
+@given(st.lists(st.floats(0.0, 5000.0), max_size=50))
+def test_buckets_count_what_is_at_most_as_long(seconds: list[float]) -> None:
+    times = Percentiles()
+    for each in seconds:
+        times.add(each)
+    buckets = metrics._buckets(times)
+    assert [count for _, count in buckets] == sorted(count for _, count in buckets)
+    assert buckets[-1] == ("+Inf", len(seconds))
+    for bound, count in buckets[:-1]:
+        least = sum(each < 0.98 * float(bound) for each in seconds)
+        assert least <= count <= sum(each < 1.02 * float(bound) for each in seconds)

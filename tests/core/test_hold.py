@@ -425,7 +425,7 @@ def test_the_spool_is_for_its_user_only(spool: Spool, tmp_path: Path) -> None:
         max_size=4,
     ),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_holding_changes_nothing_that_is_found(
     tmp_path_factory: pytest.TempPathFactory,
     paths: set[tuple[str, ...]],

@@ -63,7 +63,6 @@ rates = st.floats(MIN_RATE, 1e9)
         st.tuples(st.integers(1, 4 * BLOCK), st.floats(0, 2), st.none() | rates), max_size=60
     ),
 )
-@settings(deadline=None)
 def test_no_window_gets_more_than_the_rate_and_a_burst(
     rate: float, steps: list[tuple[int, float, float | None]]
 ) -> None:
@@ -90,7 +89,6 @@ def test_no_window_gets_more_than_the_rate_and_a_burst(
 
 
 @given(rate=rates, most=st.integers(1, BLOCK), count=st.integers(1, 300))
-@settings(deadline=None)
 def test_who_always_wants_more_gets_the_rate(rate: float, most: int, count: int) -> None:
     limit, time = limited(rate)
     began = time.now
@@ -100,7 +98,7 @@ def test_who_always_wants_more_gets_the_rate(rate: float, most: int, count: int)
 
 
 @given(rate=rates, count=st.integers(2, 8))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_no_waiter_starves(rate: float, count: int) -> None:
     """Everybody wants more again and again, and everybody gets it."""
     limit, _ = limited(rate)

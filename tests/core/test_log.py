@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dropline.meter import Entry, Kind, LogError, Recorder, read_log
@@ -37,7 +37,6 @@ def write(path: Path, *lines: str) -> Path:
 
 
 @given(entries)
-@settings(deadline=None)
 def test_an_entry_survives_json(entry: Entry) -> None:
     line = entry.to_json()
     assert "\n" not in line
@@ -142,7 +141,6 @@ def test_without_a_notice_the_program_log_says_it(
 
 
 @given(st.lists(entries, max_size=30))
-@settings(deadline=None)
 def test_what_is_recorded_reads_back_in_order_of_time(
     tmp_path_factory: pytest.TempPathFactory, recorded: list[Entry]
 ) -> None:

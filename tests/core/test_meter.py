@@ -221,7 +221,6 @@ edges = st.integers(-5000, 400_000).map(lambda ms: ms / 1000)
 
 
 @given(legal_logs(), edges, edges)
-@settings(deadline=None)
 def test_any_window_of_any_log(log: list[Entry], a: float, b: float) -> None:
     a, b = sorted((a, b))
     totals = totals_at(log, (a, b))
@@ -233,7 +232,7 @@ def test_any_window_of_any_log(log: list[Entry], a: float, b: float) -> None:
 
 
 @given(log=legal_logs(), a=edges, b=edges)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_measure_streams_the_same_figures(
     tmp_path_factory: pytest.TempPathFactory, log: list[Entry], a: float, b: float
 ) -> None:
@@ -248,7 +247,6 @@ def test_measure_streams_the_same_figures(
 
 
 @given(legal_logs())
-@settings(deadline=None)
 def test_a_worker_of_several_jobs_is_one_busy_worker(log: list[Entry]) -> None:
     log = [e._replace(worker=e.worker or 9) if e.kind is Kind.START else e for e in log]
     meter = Meter(log[0].t if log else 0.0)
@@ -319,7 +317,7 @@ def near(got: Value, values: list[float], p: float) -> None:
 
 
 @given(legal_logs(), st.sampled_from([0.05, 1, 10, 16, 60, 300, 3600]), st.integers(1, 90_000))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_live_window_is_right_at_the_edges_it_states(
     log: list[Entry], seconds: float, later: int
 ) -> None:
@@ -438,7 +436,6 @@ def test_a_quantile_lies_from_0_to_1(p: float) -> None:
 
 
 @given(st.lists(st.lists(st.floats(0, 1e6).filter(lambda x: x == 0 or x > 1e-12))))
-@settings(deadline=None)
 def test_merged_percentiles_are_those_of_all_values(parts: list[list[float]]) -> None:
     merged = Percentiles()
     for part in parts:

@@ -241,3 +241,19 @@ def test_threads_observe_while_another_reads() -> None:
         assert littles_law(a, b).error == 0
         assert a.arrivals <= b.arrivals
         assert a.time <= b.time
+
+
+def test_all_times_since_the_start_are_kept_however_long_ago() -> None:
+    meter = Meter()
+    for job in range(100):
+        t = 1000.0 * job
+        meter.observe_all(
+            [
+                Entry(t, Kind.ARRIVE, job),
+                Entry(t, Kind.START, job),
+                Entry(t + 1 + job, Kind.FINISH, job),
+            ]
+        )
+        totals, spread = meter.whole(t + 500)
+        assert totals.finished == spread.response.count == job + 1
+    assert spread.response.quantile(0.5) == pytest.approx(50, rel=0.02)

@@ -7,7 +7,7 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dropline.meter.present import LONGEST, Present
@@ -32,7 +32,6 @@ def check(present: Present, plain: dict[int | str, int]) -> None:
     assert present.oldest() == min(plain.values(), default=None)
 
 
-@settings(deadline=None)
 @given(steps_of_a_line)
 def test_it_is_what_a_dictionary_is(steps: list[Any]) -> None:
     present, plain = Present(), dict[int | str, int]()

@@ -230,4 +230,4 @@ class Sorted(RuleBasedStateMachine):
 
 
 TestSorted = Sorted.TestCase
-TestSorted.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestSorted.settings = settings(max_examples=100, stateful_step_count=30)

@@ -1090,7 +1090,7 @@ steps = st.lists(
     start=st.integers(0, 30),
     floor_type=st.sampled_from([Floor, Bundler]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_c_is_exact_and_nothing_is_stuck_whatever_the_user_does(
     steps: list[tuple[str, object]], seed: int, start: int, floor_type: type[Floor]
 ) -> None:

@@ -271,7 +271,7 @@ def test_the_walk_stops_when_told(tmp_path: Path) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_any_tree_is_found_whole(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:

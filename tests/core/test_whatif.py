@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dropline import theory
@@ -201,7 +201,6 @@ def sorted_trace(drawn: list[tuple[int, int, int]]) -> Trace:
 
 
 @given(jobs)
-@settings(deadline=None)
 def test_one_worker_follows_lindley(drawn: list[tuple[int, int, int]]) -> None:
     trace = sorted_trace(drawn)
     waits, wait = [], 0.0
@@ -244,7 +243,6 @@ def brute_force(trace: Trace, workers: int, order: Order) -> list[float]:
 
 @given(jobs, st.integers(1, 4), st.sampled_from(list(Order)))
 @example([(0, 0, LARGE), (0, 3, LARGE), (0, 1, 1)], 1, Order.SMALL_LANE)
-@settings(deadline=None)
 def test_every_order_does_what_the_stations_queue_does(
     drawn: list[tuple[int, int, int]], workers: int, order: Order
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -26,10 +27,12 @@ from dropline.events import (
     NetworkUp,
     OrderChanged,
     RecordingEnded,
+    RecordingStarted,
     StationDrained,
     StationPaused,
     WorkersChanged,
 )
+from dropline.history import Store, summary
 from dropline.home import Home
 from dropline.meter import measure
 from dropline.receiver import Receiver
@@ -351,7 +354,7 @@ def test_the_order_is_set_marked_and_remembered(application, app, qtbot, wait):
     app.window.order.box.setCurrentIndex(1)
     wait(lambda: changed)
     assert [event.order for event in changed] == [Order.SHORTEST]
-    assert app.window.charts._marks[-1].kind is MarkKind.ORDER
+    assert app.window.charts._timeline.marks(0.0, math.inf)[-1].kind is MarkKind.ORDER
     with qtbot.waitSignal(app.finished, timeout=PATIENCE):
         app.window.close()
     again = application()
@@ -368,14 +371,14 @@ def test_a_target_that_is_down_is_told_and_tried_when_asked(app, wait, tmp_path)
     drop(window, tmp_path / "x")
     wait(lambda: window.status.try_now.isVisible())
     assert window.status.target.text().startswith("Target: down since ")
-    assert window.charts._marks[-1].kind is MarkKind.TARGET_DOWN
+    assert window.charts._timeline.marks(0.0, math.inf)[-1].kind is MarkKind.TARGET_DOWN
     back = Receiver(tmp_path / "other", port=port)
     back.start()
     try:
         window.status.try_now.click()
         wait(lambda: sent(app) == 1)
         assert not window.status.try_now.isVisible()
-        assert window.charts._marks[-1].kind is MarkKind.TARGET_UP
+        assert window.charts._timeline.marks(0.0, math.inf)[-1].kind is MarkKind.TARGET_UP
     finally:
         back.stop()
 
@@ -385,7 +388,7 @@ def test_the_network_is_told_and_its_return_lets_the_target_be_tried(app, wait):
     app.network.tell(Reachability.Disconnected)
     app.network.tell(Reachability.Online)
     wait(lambda: len(told) == 2)
-    kinds = [mark.kind for mark in app.window.charts._marks]
+    kinds = [mark.kind for mark in app.window.charts._timeline.marks(0.0, math.inf)]
     assert kinds[-2:] == [MarkKind.NETWORK_DOWN, MarkKind.NETWORK_UP]
 
 
@@ -398,6 +401,31 @@ def test_a_damaged_journal_is_a_notice(application, wait, dropline_home):
     app.start()
     wait(lambda: app.window.notices.notices)
     assert app.window.notices.notices[0].text == troubled[0].reason
+
+
+def test_what_the_line_did_is_in_the_history(app, wait, dropline_home, tmp_path):
+    folder = make_files(tmp_path / "files", 20)
+    total = 20 + len(ODD_NAMES) + 1
+    app.window.tuner.spin.setValue(7)
+    drop(app.window, folder)
+    wait(lambda: sent(app) == total)
+    app.shutdown()
+    wait(lambda: app.ended)
+    past = Store(dropline_home / "history.sqlite", "send")
+    told = summary(past.rows(0.0, math.inf))
+    assert told is not None
+    assert (told.figures.arrivals, told.figures.finished) == (total, total)
+    assert told.response.count == total
+    assert WorkersChanged("send", 4, 7) in [mark.event for mark in past.marks(0.0, math.inf)]
+
+
+def test_a_damaged_history_is_a_notice(application, wait, dropline_home):
+    dropline_home.mkdir()
+    (dropline_home / "history.sqlite").write_bytes(os.urandom(10_000))
+    app = application()
+    app.start()
+    wait(lambda: app.window.notices.notices)
+    assert app.window.notices.notices[0].text.startswith("The history was damaged (")
 
 
 def test_watched_folders_are_remembered_and_watched_again(application, app, qtbot, wait, tmp_path):
@@ -499,7 +527,10 @@ def test_the_log_is_recorded_and_measures_what_was_sent(app, wait, tmp_path):
     drained: list[Message] = []
     app.bus.subscribe(StationDrained, drained.append)
     record = app.window.findChild(QAction, "record")
+    begun: list[Message] = []
+    app.bus.subscribe(RecordingStarted, begun.append)
     record.trigger()
+    wait(lambda: bool(begun))  # in another thread than the walk
     drop(app.window, make_files(tmp_path / "files", 20))
     wait(lambda: drained and sent(app) == 20 + len(ODD_NAMES) + 1)
     record.trigger()

@@ -6,7 +6,7 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtTest import QAbstractItemModelTester
@@ -58,7 +58,6 @@ def test_odd_names_and_paths_come_back_as_they_were() -> None:
     assert rows.name_of(99) == ""
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(texts, texts | texts.map("/x/{}".format))))
 def test_any_names_and_paths_come_back(files: list[tuple[str, str]]) -> None:
     names = Names()
@@ -67,7 +66,6 @@ def test_any_names_and_paths_come_back(files: list[tuple[str, str]]) -> None:
     assert [(names.name(row), names.path(row)) for row in range(len(files))] == files
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(texts, texts), max_size=20), texts, st.sets(st.integers(0, 19)))
 def test_the_search_finds_what_a_plain_one_finds(
     files: list[tuple[str, str]], text: str, failed: set[int]
@@ -107,7 +105,6 @@ def test_a_row_takes_60_bytes() -> None:
     assert taken <= 62 * count
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(st.integers(1, 200), max_size=150), max_size=4),
     st.sampled_from([State.WAITING, State.SENT]),

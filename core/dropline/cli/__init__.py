@@ -18,6 +18,7 @@ COMMANDS = {
     "send": "send files without a window",
     "status": "show the figures of the running window or sender",
     "measure": "compute the figures of a recorded log",
+    "report": "write a report of a recorded log or of the history",
     "whatif": "replay a recorded log with other workers",
     "model": "compute what a queueing formula predicts",
 }

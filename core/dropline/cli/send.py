@@ -23,7 +23,14 @@ from rich.table import Table
 from dropline.bus import MemoryBus
 from dropline.cli import USAGE_ERROR, CommandError, destination
 from dropline.cli.signals import Stop, stop_on_signals
-from dropline.control import STATUS_WINDOW, ControlServer, Running, line_status, station_status
+from dropline.control import (
+    STATUS_WINDOW,
+    ControlServer,
+    Running,
+    line_metrics,
+    line_status,
+    station_status,
+)
 from dropline.events import (
     FileFailed,
     FileQueued,
@@ -218,7 +225,9 @@ def run(options: argparse.Namespace) -> int:
     bus.subscribe("dropline.file.", outcome.hear, batches=True)
     bus.subscribe(JournalTroubled, _warn)
     line = Line(target, bus, home=home, workers=options.workers, patience=PATIENCE)
-    control = ControlServer(home, status=lambda: line_status(line, None))
+    control = ControlServer(
+        home, status=lambda: line_status(line, None), metrics=lambda: line_metrics(line)
+    )
     with stop_on_signals() as stop:
         try:
             if running is None:  # else the window's run file stays as it is

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from dropline.home import set_aside
 
 _log = logging.getLogger(__name__)
 
@@ -156,11 +156,7 @@ def _replace(
 ) -> sqlite3.Connection:
     """Set the file aside and begin a new one with what can be read of it."""
     _log.error("the journal is damaged", exc_info=error)
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    aside = path.with_name(f"{path.stem}.damaged-{stamp}{path.suffix}")
-    for ending in ("", "-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(f"{path}{ending}", f"{aside}{ending}")
+    aside = set_aside(path)
     connection = _open_sound(path)
     kept = 0
     with contextlib.suppress(sqlite3.Error), contextlib.closing(_connect(aside)) as damaged:

@@ -6,7 +6,7 @@ from dropline.meter.measure import measure
 from dropline.meter.meter import Meter
 from dropline.meter.percentiles import RELATIVE_ERROR, Percentiles
 from dropline.meter.tally import State, Totals
-from dropline.meter.window import Figures, LittlesLaw, Window, figures, littles_law
+from dropline.meter.window import Figures, LittlesLaw, Window, change, figures, littles_law
 
 __all__ = [
     "RELATIVE_ERROR",
@@ -24,6 +24,7 @@ __all__ = [
     "State",
     "Totals",
     "Window",
+    "change",
     "figures",
     "littles_law",
     "measure",

@@ -7,8 +7,10 @@ and any stretch up to now is a few wide bins and some narrow ones at its start.
 """
 
 from collections import deque
+from itertools import pairwise
+from typing import NamedTuple
 
-from dropline.meter.percentiles import Spread
+from dropline.meter.percentiles import Spread, merged
 from dropline.meter.tally import TICKS, Served, Tally, Totals
 
 # 1/8 s and not 1/10 s: a whole number of ticks, and a whole number of them makes a second.
@@ -17,6 +19,15 @@ WIDTHS = (TICKS // 8, TICKS, 10 * TICKS, 60 * TICKS)
 
 KEPT = 130
 """Bins kept of each width: they reach back 16 s, 130 s, 22 min and 2 h 10 min."""
+
+
+class Stretch(NamedTuple):
+    """What happened between two edges."""
+
+    start: Totals
+    end: Totals
+    spread: Spread | None
+    """Of the jobs finished in between; None when there were none. It never changes."""
 
 
 class Bin:
@@ -49,6 +60,7 @@ class History:
         start = tally.at(tally.time)
         self._origin = start.time
         self._tiers = [deque([Bin(start)], maxlen=KEPT) for _ in WIDTHS]
+        self._ended = Spread()  # all that finished in closed bins of the greatest width
         self.next_edge = start.time + WIDTHS[0]
         """Ticks at which the narrowest open bin ends: `advance` before an entry from then on."""
 
@@ -69,6 +81,9 @@ class History:
             closed = current.spread
             for k in range(max(1, passed - KEPT + 1), passed + 1):
                 tier.append(Bin(self._tally.at(current.start.time + k * width)))
+        else:
+            if closed is not None:
+                self._ended.merge(closed)
         self.next_edge = self._tiers[0][-1].start.time + WIDTHS[0]
 
     def add(self, served: Served) -> None:
@@ -89,6 +104,18 @@ class History:
             return self._tally.at(tier[0].start.time + index * width), []
         return tier[index].start, self._spreads(level, index)
 
+    def whole(self) -> Spread:
+        """All that finished since the start."""
+        return merged([self._ended, *(tier[-1].spread for tier in self._tiers)])
+
+    def seconds(self, start: int) -> list[Stretch]:
+        """The bins of one second that are closed, from the edge at `start` on, oldest first."""
+        return [
+            Stretch(bin.start, following.start, bin.spread)
+            for bin, following in pairwise(self._tiers[1])
+            if bin.start.time >= start
+        ]
+
     def _spreads(self, level: int, index: int) -> list[Spread]:
         """All that finished since the start of a bin, in as few pieces as the widths allow."""
         edge = self._tiers[level][index].start.time
@@ -102,10 +129,8 @@ class History:
             if edge == last:
                 break
             level += 1
-        recent = Spread()  # a copy of the open bins, which go on changing
-        for tier in self._tiers[: level + 1]:
-            if tier[-1].spread is not None:
-                recent.merge(tier[-1].spread)
+        # A copy of the open bins, which go on changing.
+        recent = merged(tier[-1].spread for tier in self._tiers[: level + 1])
         return [*(bin.spread for bin in bins if bin.spread is not None), recent]
 
     def _starts_wider(self, level: int, edge: int) -> bool:

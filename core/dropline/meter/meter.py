@@ -5,9 +5,9 @@ import threading
 from collections.abc import Iterable
 from itertools import islice
 
-from dropline.meter.history import History
+from dropline.meter.history import History, Stretch
 from dropline.meter.log import Entry
-from dropline.meter.percentiles import Spread
+from dropline.meter.percentiles import Spread, merged
 from dropline.meter.tally import State, Tally, Totals, to_ticks
 from dropline.meter.window import Figures, LittlesLaw, Window, figures, littles_law
 
@@ -76,6 +76,31 @@ class Meter:
         with self._lock:
             return self._tally.state(to_ticks(now))
 
+    def whole(self, now: float) -> tuple[Totals, Spread]:
+        """The totals at `now`, and the times of all jobs finished since the meter's start."""
+        with self._lock:
+            return self._tally.at(to_ticks(now)), self._history.whole()
+
+    def seconds(self, start: int, now: float) -> list[Stretch]:
+        """The whole seconds, counted from the meter's start, that lie from `start` to `now`.
+
+        `start`, in ticks, is the last edge that the caller has, or 0 for all there are: about the
+        last two minutes. Edges up to `now` are cut, so an entry that comes later for a time before
+        counts in the second that is open by then: ask a little behind the clock.
+        """
+        with self._lock:
+            time = to_ticks(now)
+            if time >= self._history.next_edge:
+                self._history.advance(time)
+            return self._history.seconds(start)
+
+    def rest(self, start: int, now: float) -> Stretch:
+        """From the stored edge at or before `start`, in ticks, to `now`."""
+        with self._lock:
+            last = self._tally.at(to_ticks(now))
+            first, spreads = self._history.since(start)
+        return Stretch(first, last, merged(spreads))
+
     def window(self, seconds: float, now: float) -> Window:
         """About the last `seconds` up to `now`, or to the last entry's time when that is later.
 
@@ -91,9 +116,7 @@ class Meter:
             last = self._tally.at(to_ticks(now))
             state = self._tally.state(last.time)
             first, spreads = self._history.since(last.time - to_ticks(seconds))
-        spread = Spread()
-        for piece in spreads:  # outside the lock: observers don't wait for the merging
-            spread.merge(piece)
+        spread = merged(spreads)  # outside the lock: observers don't wait for it
         return Window(
             figures=figures(first, last),
             littles_law=littles_law(first, last),

@@ -53,7 +53,8 @@ class Figures:
 
 def figures(a: Totals, b: Totals) -> Figures:
     """The figures of the window from `a` to `b`; raises ValueError when `b` is the earlier."""
-    t, d = _between(a, b)
+    d = change(a, b)
+    t = d.time
     attempts = d.finished + d.failed + d.retried
     return Figures(
         start=to_seconds(a.time),
@@ -98,7 +99,8 @@ class LittlesLaw:
 
 def littles_law(a: Totals, b: Totals) -> LittlesLaw:
     """Little's law from `a` to `b`; raises ValueError when `b` is the earlier."""
-    t, d = _between(a, b)
+    d = change(a, b)
+    t = d.time
     return LittlesLaw(
         mean_in_system=_ratio(d.in_system_area, t) or 0.0,
         throughput_times_response=_ratio(d.sojourn_sum, t) or 0.0,
@@ -134,11 +136,14 @@ class Window:
         return self.figures.end
 
 
-def _between(a: Totals, b: Totals) -> tuple[int, Totals]:
-    """The length of the window in ticks, and what happened in it."""
+def change(a: Totals, b: Totals) -> Totals:
+    """What happened from `a` to `b`: their differences, `time` being the ticks in between.
+
+    Raises ValueError when `b` is the earlier.
+    """
     if b.time < a.time:
         raise ValueError("the window ends before it starts: give the earlier totals first")
-    return b.time - a.time, Totals(*(y - x for x, y in zip(a, b, strict=True)))
+    return Totals(*(y - x for x, y in zip(a, b, strict=True)))
 
 
 def _ratio(numerator: int, denominator: int) -> float | None:

@@ -1,6 +1,6 @@
 """The live charts."""
 
-from dropline_desktop.charts.marks import MarkKind
+from dropline_desktop.charts.marks import MarkKind, mark_of
 from dropline_desktop.charts.panel import Charts
 
-__all__ = ["Charts", "MarkKind"]
+__all__ = ["Charts", "MarkKind", "mark_of"]

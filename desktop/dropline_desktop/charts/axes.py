@@ -11,8 +11,12 @@ from PySide6.QtCore import QCoreApplication, QRectF
 
 from dropline_desktop import format
 
+_DAY = 86_400
 #: Distances between time ticks in seconds.
-_TIME_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400)
+_TIME_STEPS = (
+    *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200),
+    *(days * _DAY for days in (1, 2, 7, 14)),
+)
 #: Distances between value ticks within a decade.
 _STEPS = (1.0, 2.0, 5.0, 10.0)
 #: Ticks of a value axis, and the pixels from which on there are so many.
@@ -22,17 +26,26 @@ OVERHANG_LEFT, OVERHANG_RIGHT, OVERHANG_ABOVE = 30, 18, 7
 
 
 class TimeAxis(pg.AxisItem):
-    """Seconds before `origin`: as "−30 s … now" while the charts follow, else as clock time."""
+    """Seconds from an origin: as "−30 s … now", as clock time, or as time elapsed."""
 
     def __init__(self, label_width: float) -> None:
         """`label_width`: pixels that a label like "14:03:45" needs."""
         super().__init__("bottom")
         self._label_width = label_width
         self._clock_at_origin: datetime | None = None
+        self._elapsed = False
 
     def show_clock(self, at_origin: datetime | None) -> None:
         """Label with the time of day, given that at x = 0; with None, by how long ago."""
-        self._clock_at_origin = at_origin
+        self._clock_at_origin, self._elapsed = at_origin, False
+        self._relabel()
+
+    def show_elapsed(self) -> None:
+        """Label with the time since x = 0."""
+        self._clock_at_origin, self._elapsed = None, True
+        self._relabel()
+
+    def _relabel(self) -> None:
         self.picture = None  # pyqtgraph's cache of what it drew
         self.update()
 
@@ -56,10 +69,19 @@ class TimeAxis(pg.AxisItem):
 
     def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
         """The times as text."""
+        if self._elapsed:
+            return [format.duration(value) for value in values]
         if self._clock_at_origin is None:
             return [self._ago(value) for value in values]
         times = [self._clock_at_origin + timedelta(seconds=value) for value in values]
-        return [format.clock(at) if spacing < 60 else format.clock(at)[:5] for at in times]
+        return [self._clock(at, spacing) for at in times]
+
+    @staticmethod
+    def _clock(at: datetime, spacing: float) -> str:
+        if spacing < 60:
+            return format.clock(at)
+        midnight = at.hour == at.minute == 0
+        return format.day(at) if spacing >= _DAY or midnight else format.clock(at)[:5]
 
     def _ago(self, x: float) -> str:
         if abs(x) < 1e-6:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyqtgraph as pg
+from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainter, QTransform
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
@@ -27,7 +28,7 @@ class Curve:
     def __init__(self, plot: pg.PlotWidget, theme: Theme, line: Line) -> None:
         self._theme = theme
         self._line = line
-        self._tint = pg.PlotCurveItem(connect="finite", pen=None) if line.filled else None
+        self._tint = _Item(connect="finite", pen=None) if line.filled else None
         self._stroke = _Stroke(connect="finite", antialias=True)
         for item in (self._tint, self._stroke):
             if item is not None:
@@ -59,7 +60,19 @@ class Curve:
             self._tint.setFillLevel(0.0)
 
 
-class _Stroke(pg.PlotCurveItem):
+class _Item(pg.PlotCurveItem):
+    """Takes up the whole chart, so that no new data has to be searched for its bounds."""
+
+    def boundingRect(self) -> QRectF:
+        view = self.getViewBox()
+        return QRectF() if view is None else QRectF(view.viewRect())  # the item's own may be old
+
+    def viewRangeChanged(self) -> None:
+        """Called by pyqtgraph when the chart is panned or zoomed."""
+        self.prepareGeometryChange()
+
+
+class _Stroke(_Item):
     """A curve of thin lines, each a little below the one before."""
 
     _shifts: Sequence[float] = (0.0,)
@@ -74,9 +87,13 @@ class _Stroke(pg.PlotCurveItem):
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
     ) -> None:
-        """As pyqtgraph does it, once for every thin line."""
-        place = painter.worldTransform()
+        """All thin lines from one path: pyqtgraph's own way takes three times as long for each."""
+        if self.xData is None or not len(self.xData):
+            return
+        path, place = self.getPath(), painter.worldTransform()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(self.opts["pen"])
         for shift in self._shifts:
             painter.setWorldTransform(place * QTransform.fromTranslate(0.0, shift))
-            super().paint(painter, option, widget)
+            painter.drawPath(path)
         painter.setWorldTransform(place)

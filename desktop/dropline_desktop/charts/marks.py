@@ -7,10 +7,23 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import pyqtgraph as pg
-from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
+from PySide6.QtCore import QCoreApplication, QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QFontMetricsF, QPainter, QPen
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
+from dropline.events import (
+    Event,
+    NetworkDown,
+    NetworkUp,
+    OrderChanged,
+    StationPaused,
+    StationResumed,
+    TargetDown,
+    TargetUp,
+    WorkersChanged,
+)
+from dropline.station import Order
+from dropline_desktop.sentences import order_name
 from dropline_desktop.theme import Size, Space, Theme
 
 
@@ -34,6 +47,29 @@ class Mark:
     t: float
     kind: MarkKind
     text: str
+
+
+def mark_of(event: Event) -> tuple[MarkKind, str] | None:
+    """How an event is marked; None when it is not."""
+    translate = QCoreApplication.translate
+    match event:
+        case WorkersChanged(before=before, wanted=wanted):
+            return MarkKind.WORKERS, f"c {before}→{wanted}"
+        case OrderChanged(order=order):
+            return MarkKind.ORDER, order_name(Order(order))
+        case TargetDown():
+            return MarkKind.TARGET_DOWN, translate("Charts", "target down")
+        case TargetUp():
+            return MarkKind.TARGET_UP, translate("Charts", "target up")
+        case NetworkDown():
+            return MarkKind.NETWORK_DOWN, translate("Charts", "network down")
+        case NetworkUp():
+            return MarkKind.NETWORK_UP, translate("Charts", "network up")
+        case StationPaused():
+            return MarkKind.PAUSED, translate("Charts", "paused")
+        case StationResumed():
+            return MarkKind.RESUMED, translate("Charts", "resumed")
+    return None
 
 
 _LOOKS = {

@@ -1,41 +1,52 @@
 """The live charts: five strips on one time axis, drawn by a clock and never by what arrives.
 
-Words used here. The *history* holds the readings. The *origin* is the time at x = 0. While the
-charts *follow*, the origin is now and the view is the last *span* of seconds; a pan or a zoom ends
-that, and the origin stays. *Frozen* charts hold still, while the history goes on.
+Words used here. The *timeline* holds what there is to show. The *origin* is the time at x = 0.
+While the charts *follow*, the origin is now and the view is the last *span* of seconds; a pan or a
+zoom ends that, and the origin stays. *Frozen* charts hold still, while the timeline goes on.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QFrame, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QToolButton, QVBoxLayout, QWidget
 
+from dropline.report import Run
 from dropline.station.reading import Reading
 from dropline_desktop import format
 from dropline_desktop.charts.contents import COLUMNS
-from dropline_desktop.charts.export import Writer, write_picture, write_table
+from dropline_desktop.charts.export import (
+    Writer,
+    ask_for_file,
+    write_drawing,
+    write_picture,
+    write_report,
+    write_table,
+)
 from dropline_desktop.charts.goal import Goal
-from dropline_desktop.charts.history import History
+from dropline_desktop.charts.history import Floats
+from dropline_desktop.charts.keys import moved
 from dropline_desktop.charts.marks import Mark, MarkKind
 from dropline_desktop.charts.stack import Stack
+from dropline_desktop.charts.timeline import Timeline
 from dropline_desktop.charts.toolbar import Toolbar
 from dropline_desktop.quantities import P95
 from dropline_desktop.theme import Size, Theme
 
+if TYPE_CHECKING:
+    from dropline.history import Past
+
 _PERIOD_MS = 80
 _SLOWEST = 1.0  # seconds between drawings, however slowly the curves move
 _VALUES_EVERY = 0.25  # seconds; figures that change faster can't be read
-_MOST_POINTS = 2000  # of a curve
-_MOST_MARKS = 1000
 _FIRST_GOAL = 1.0  # seconds, when nothing is known yet
 
 
@@ -47,6 +58,7 @@ class Charts(QFrame):
     exported = Signal(str)  # the path of the file written
     exportFailed = Signal(str)  # a sentence
     drawing = Signal()  # a chart is to be drawn now
+    pastFailed = Signal(str)  # a sentence
 
     def __init__(
         self,
@@ -59,8 +71,7 @@ class Charts(QFrame):
         super().__init__(parent)
         self._theme = theme
         self._now = clock
-        self._history = History(len(COLUMNS))
-        self._marks: deque[Mark] = deque(maxlen=_MOST_MARKS)
+        self._timeline = Timeline(clock, self)
         self._following = True
         self._frozen = False
         self._span = 60.0
@@ -89,12 +100,22 @@ class Charts(QFrame):
 
     def add_reading(self, reading: Reading) -> None:
         """Keep a reading. Takes microseconds; it is drawn when the clock ticks."""
-        self._history.append(reading.t, [quantity.value(reading) for quantity in COLUMNS])
+        self._timeline.add_reading(reading)
 
     def add_mark(self, t: float, kind: MarkKind, text: str) -> None:
         """Mark time `t` on all charts; `text` is a word or two ("c 2→8")."""
-        self._marks.append(Mark(t, kind, text))
+        self._timeline.add_mark(Mark(t, kind, text))
         self._soon()
+
+    def set_past(self, past: Past) -> None:
+        """Show what was before the first reading, too."""
+        self._timeline.set_past(past)
+        self._toolbar.report.setEnabled(True)
+
+    @property
+    def past(self) -> Past | None:
+        """What was before the first reading, once there is where to read it."""
+        return self._timeline.past
 
     def set_window(self, seconds: float) -> None:
         """Show that figures are now taken over this long."""
@@ -158,10 +179,8 @@ class Charts(QFrame):
         if self.following:
             self._origin = now
         start, end = self.view
-        # A run of readings is two points, so there is about one to a pixel.
-        runs = max(2, min(round(1.25 * self._stack.pixels), _MOST_POINTS // 2))
-        times, values = self._history.envelope(start, end, runs)
-        marks = [(mark.t - self._origin, mark) for mark in self._marks if start <= mark.t <= end]
+        times, values = self._points(start, end)
+        marks = [(mark.t - self._origin, mark) for mark in self._timeline.marks(start, end)]
         self._stack.draw(times - self._origin, values, marks, at_once=at_once)
         self._drawn = now
         self._due = False
@@ -176,19 +195,41 @@ class Charts(QFrame):
         self._stack.label_times(self._wall(self._origin))
         image = self._stack.grab().toImage()
         self._label_times()
-        self._writer.write(path, lambda partial: write_picture(partial, image))
+        self._writer.write(path, lambda part: write_picture(part, image))
 
     def export_table(self, path: Path) -> None:
         """Save the readings in view as CSV; `exported` or `exportFailed` follows."""
-        rows = self._history.between(*self.view)
-        times, values = self._history.times[rows].copy(), self._history.values[:, rows].copy()
+        times, values = self._timeline.table(*self.view)
         names = [quantity.key for quantity in COLUMNS]
         wall = self._wall(0.0)
-        self._writer.write(path, lambda partial: write_table(partial, names, wall, times, values))
+        self._writer.write(path, lambda part: write_table(part, names, wall, times, values))
+
+    def export_drawing(self, path: Path) -> None:
+        """Save the charts as SVG; `exported` or `exportFailed` follows."""
+        start, end = self.view
+        zero = self._wall(0.0).timestamp()
+        times, values = self._points(start, end)
+        marks = [(mark.t + zero, mark.text) for mark in self._timeline.marks(start, end)]
+        span = start + zero, end + zero
+        self._writer.write(
+            path, lambda part: write_drawing(part, times + zero, values, marks, span)
+        )
+
+    def export_report(self, path: Path) -> None:
+        """Save a report of the time in view, from the past; `exported` or `exportFailed` follows.
+
+        Without a past there is nothing to report of.
+        """
+        past = self.past
+        if past is not None:
+            start, end = (self._wall(t).timestamp() for t in self.view)
+            run = Run(self.tr("history"), past, start, end, wall=True)
+            self._writer.write(path, lambda part: write_report(part, [run]))
 
     def wait_for_files(self) -> None:
-        """Return when all that was asked for is written."""
+        """Return when all that was asked for is written or read."""
         self._writer.wait()
+        self._timeline.wait()
 
     # --- Qt -------------------------------------------------------------------------------------
 
@@ -205,17 +246,9 @@ class Charts(QFrame):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Arrows pan, + and - zoom, F or Home follows, Space freezes."""
-        start, end = self.view
-        step = (end - start) / 8
         key = event.key()
-        if key == Qt.Key.Key_Left:
-            self.look_at(start - step, end - step)
-        elif key == Qt.Key.Key_Right:
-            self.look_at(start + step, end + step)
-        elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
-            self.look_at(start + step, end - step)
-        elif key == Qt.Key.Key_Minus:
-            self.look_at(start - step, end + step)
+        if (view := moved(self.view, key)) is not None:
+            self.look_at(*view)
         elif key in (Qt.Key.Key_F, Qt.Key.Key_Home):
             self.follow()
         elif key == Qt.Key.Key_Space:
@@ -255,8 +288,10 @@ class Charts(QFrame):
         bar.spanChosen.connect(self.follow)
         bar.followAsked.connect(self.follow)
         bar.freezeAsked.connect(self.set_frozen)
-        bar.pictureAsked.connect(lambda: self._ask_for_file("png", self.export_picture))
-        bar.tableAsked.connect(lambda: self._ask_for_file("csv", self.export_table))
+        bar.pictureAsked.connect(lambda: ask_for_file(self, "png", self.export_picture))
+        bar.drawingAsked.connect(lambda: ask_for_file(self, "svg", self.export_drawing))
+        bar.tableAsked.connect(lambda: ask_for_file(self, "csv", self.export_table))
+        bar.reportAsked.connect(lambda: ask_for_file(self, "html", self.export_report))
         self._stack.pointed.connect(self._point)
         self._stack.moved.connect(self._stop_following)
         self._stack.drawing.connect(self.drawing)
@@ -264,11 +299,17 @@ class Charts(QFrame):
         self._goal.changed.connect(self.goalChanged.emit)
         self._writer.written.connect(self.exported)
         self._writer.failed.connect(self.exportFailed)
+        self._timeline.changed.connect(self._soon)
+        self._timeline.failed.connect(self.pastFailed)
         self._theme.changed.connect(self._dress)
 
     def _dress(self) -> None:
         for button in (self._decades_button, self._goal_button):
             button.setFont(self._theme.font(Size.CAPTION))
+
+    def _points(self, start: float, end: float) -> tuple[Floats, Floats]:
+        window = self._toolbar.window_box.currentData()
+        return self._timeline.points(start, end, self._stack.runs, window)
 
     def _tick(self) -> None:
         start, end = self._stack.view
@@ -316,7 +357,7 @@ class Charts(QFrame):
         at = self._now() if not self._frozen else self._origin
         if self._pointed is not None:
             at = self._origin + self._pointed
-        values = self._history.at(at)
+        values = self._timeline.at(at)
         if values is None:
             values = np.full(len(COLUMNS), np.nan)
         self._stack.show_values(self._moment_text(at), values)
@@ -336,21 +377,11 @@ class Charts(QFrame):
     def _goal_clicked(self, on: bool) -> None:
         seconds = None
         if on:
-            latest = self._history.at(self._now())
+            latest = self._timeline.at(self._now())
             p95 = np.nan if latest is None else latest[COLUMNS.index(P95)]
             seconds = _FIRST_GOAL if np.isnan(p95) else float(p95)
         self.set_goal(seconds)
         self.goalChanged.emit(seconds)
-
-    def _ask_for_file(self, kind: str, save: Callable[[Path], None]) -> None:
-        dialog = QFileDialog(self, self.tr("Save the charts"))
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix(kind)
-        dialog.setNameFilter(f"*.{kind}")
-        dialog.selectFile(f"dropline-{datetime.now().astimezone():%Y%m%d-%H%M%S}.{kind}")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(lambda chosen: save(Path(chosen)))
-        dialog.open()
 
 
 def _small_button(text: str, tip: str) -> QToolButton:

@@ -36,7 +36,7 @@ class Plot(pg.PlotWidget):
         view.setMouseEnabled(x=True, y=False)
         view.disableAutoRange()
         view.setDefaultPadding(0)
-        view.setLimits(minXRange=1.0, maxXRange=86400.0)
+        view.setLimits(minXRange=1.0, maxXRange=31 * 86_400.0)
         times.setStyle(showValues=labelled)
         for axis in self._axes:
             axis.setStyle(tickLength=0, tickAlpha=255, maxTickLevel=0)

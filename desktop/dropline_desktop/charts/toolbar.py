@@ -11,7 +11,7 @@ from dropline_desktop.theme import Space
 #: Windows that figures may be taken over, in seconds.
 WINDOWS = (1.0, 5.0, 10.0, 60.0, 600.0, 3600.0)
 #: Lengths of time that the charts may show, in seconds.
-SPANS = (60.0, 300.0, 900.0, 3600.0)
+SPANS = (60.0, 300.0, 900.0, 3600.0, 6 * 3600.0, 86_400.0, 7 * 86_400.0, 30 * 86_400.0)
 
 
 class Toolbar(QWidget):
@@ -22,7 +22,9 @@ class Toolbar(QWidget):
     followAsked = Signal()
     freezeAsked = Signal(bool)
     pictureAsked = Signal()
+    drawingAsked = Signal()
     tableAsked = Signal()
+    reportAsked = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,18 +35,21 @@ class Toolbar(QWidget):
         )
         self.span_box = _choice(SPANS, self.tr("Length of time shown"))
         self.span_box.setToolTip(self.tr("How much time the charts show."))
-        self.follow = _button(self.tr("Follow"), self.tr("Show the time up to now (F)."))
+        self.follow = button(self.tr("Follow"), self.tr("Show the time up to now (F)."))
         self.follow.setCheckable(True)
-        self.freeze = _button(
+        self.freeze = button(
             self.tr("Freeze"),
             self.tr("Hold the charts still (Space). Sending goes on, and nothing is missed."),
         )
         self.freeze.setCheckable(True)
-        export = _button(self.tr("Export"), self.tr("Save what the charts show."))
+        export = button(self.tr("Export"), self.tr("Save what the charts show."))
         export.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(export)
         menu.addAction(self.tr("Picture (PNG)…"), self.pictureAsked.emit)
+        menu.addAction(self.tr("Drawing (SVG)…"), self.drawingAsked.emit)
         menu.addAction(self.tr("Table of the readings (CSV)…"), self.tableAsked.emit)
+        self.report = menu.addAction(self.tr("Report (HTML)…"), self.reportAsked.emit)
+        self.report.setEnabled(False)  # until there is a past to report of
         export.setMenu(menu)
 
         row = QHBoxLayout(self)
@@ -57,8 +62,8 @@ class Toolbar(QWidget):
             row.addWidget(box)
             row.addSpacing(Space.S)
         row.addStretch(1)
-        for button in (self.follow, self.freeze, export):
-            row.addWidget(button)
+        for tool in (self.follow, self.freeze, export):
+            row.addWidget(tool)
 
         self.window_box.activated.connect(
             lambda: self.windowChosen.emit(self.window_box.currentData())
@@ -82,7 +87,8 @@ def _choice(seconds: tuple[float, ...], name: str) -> QComboBox:
     return box
 
 
-def _button(text: str, tip: str) -> QToolButton:
+def button(text: str, tip: str) -> QToolButton:
+    """A button of a bar over charts."""
     button = QToolButton()
     button.setText(text)
     button.setToolTip(tip)
