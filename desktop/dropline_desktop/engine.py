@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dropline.history import Keeper, Past
     from dropline.line import Line
     from dropline.receiver import Receiver
+    from dropline.station import Reading
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +40,8 @@ FORWARDED: tuple[type[Event], ...] = (
 )
 #: What the embedded receiver is called in idempotency keys, whichever port is free.
 EMBEDDED = "embedded"
+#: Seconds that the figures which the receiver tells are taken over.
+SHOWN_TO_OTHERS = 10.0
 
 
 class Engine:
@@ -143,7 +146,10 @@ class Engine:
         from dropline.targets import ReceiverTarget
 
         receiver = self._receiver = Receiver(
-            self._home.receiver_data, port=self._port, give_way=self._give_way
+            self._home.receiver_data,
+            port=self._port,
+            give_way=self._give_way,
+            readings=self._readings,
         )
         for topic in FORWARDED:
             receiver.bus.subscribe(topic, self._forward, batches=True)
@@ -179,6 +185,11 @@ class Engine:
             for command in self._early:  # inside the lock: what is asked next comes after them
                 command(line)
             self._early.clear()
+
+    def _readings(self) -> list[Reading]:
+        """The figures of the line's station, for the receiver's page and /metrics."""
+        line = self._line
+        return [] if line is None else [line.read(SHOWN_TO_OTHERS)]
 
     def _forward(self, messages: list[Message]) -> None:
         self._bus.post(*(message.data for message in messages))
