@@ -87,6 +87,7 @@ class LoadLine(Operation[Upload, Receipt]):
         )
         super().__init__(station, bus, workers=workers, clock=clock)
         self._stop = threading.Event()
+        self._over = threading.Event()
         self._source = threading.Thread(target=self._generate, name="load", daemon=True)
         #: When the load began, by the clock; None before that.
         self.began: float | None = None
@@ -96,7 +97,7 @@ class LoadLine(Operation[Upload, Receipt]):
     @property
     def arriving(self) -> bool:
         """Whether more jobs come."""
-        return self._source.is_alive()
+        return not self._over.is_set()
 
     @property
     def last_failure(self) -> str:
@@ -106,13 +107,11 @@ class LoadLine(Operation[Upload, Receipt]):
     def start(self) -> None:
         """Begin to work and to measure, and let jobs come."""
         super().start()
-        self._command(self._source.start)  # after the workers
+        self._source.start()
 
     def wait_arrived(self, timeout: float | None = None) -> bool:
         """Wait until no more jobs come; False when that took longer than `timeout` seconds."""
-        if self._source.ident is not None:
-            self._source.join(timeout)
-        return not self.arriving
+        return self._over.wait(timeout)
 
     def close(self) -> None:
         """Let no more jobs come, end those that run, forget the others. Takes up to 2 seconds."""
@@ -123,27 +122,34 @@ class LoadLine(Operation[Upload, Receipt]):
         self._items.close()
 
     def _generate(self) -> None:
-        began = self.began = self._clock()
-        sizes = random.Random(f"{self._load.seed} sizes")
-        due: list[tuple[Upload, int]] = []
-        latest = 0.0
+        self.began = self._clock()
         try:
-            for at in self._load.times():
-                ahead = began + at - self._clock()
-                if due and at > latest and (ahead > 0 or len(due) >= TOGETHER):
-                    self.station.submit(due)
-                    due = []
-                if not self._wait_until(began + at):
-                    return
-                size = round(self._load.sizes.draw(sizes))
-                due.append((self._items.make(size), size))
-                latest = at
-            self.station.submit(due)
-            if self._load.seconds is not None:
-                self._wait_until(began + self._load.seconds)
+            self._bring()
         except OSError as error:
             self.problem = f"The load ended early: a file cannot be made ({error})."
             _log.exception("the load")
+        finally:
+            self._over.set()
+
+    def _bring(self) -> None:
+        """Let each job join when its time has come; jobs of one time join together."""
+        assert self.began is not None
+        sizes = random.Random(f"{self._load.seed} sizes")
+        due: list[tuple[Upload, int]] = []
+        latest = 0.0
+        for at in self._load.times():
+            is_behind = self.began + at <= self._clock()
+            if at > latest and not (is_behind and len(due) < TOGETHER):
+                self.station.submit(due)
+                due = []
+            size = round(self._load.sizes.draw(sizes))
+            due.append((self._items.make(size), size))  # before its time, for it may take some
+            if not self._wait_until(self.began + at):
+                return
+            latest = at
+        self.station.submit(due)
+        if self._load.seconds is not None:
+            self._wait_until(self.began + self._load.seconds)
 
     def _wait_until(self, t: float) -> bool:
         """Wait for a time of the clock; False when the load is stopped."""
