@@ -1,8 +1,9 @@
 """A load by laws: arrivals, sizes and service times, on a real station."""
 
 from dropline.load.arrivals import Arrivals, Batch, Even, Poisson, Ramp, Recorded
+from dropline.load.expected import Expected, expect
 from dropline.load.items import Files, Items, Names
-from dropline.load.laws import Exponential, Fixed, Law, Listed, LogNormal
+from dropline.load.laws import Exponential, Fixed, Law, Listed, LogNormal, scv
 from dropline.load.line import STATION, Load, LoadLine
 from dropline.load.target import Service, SimulatedTarget
 
@@ -11,6 +12,7 @@ __all__ = [
     "Arrivals",
     "Batch",
     "Even",
+    "Expected",
     "Exponential",
     "Files",
     "Fixed",
@@ -26,4 +28,6 @@ __all__ = [
     "Recorded",
     "Service",
     "SimulatedTarget",
+    "expect",
+    "scv",
 ]
