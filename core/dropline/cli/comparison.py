@@ -85,7 +85,9 @@ class Comparison:
         """Whether theory holds for the run ("valid", "doubtful", "unstable", "batch", "none"), and
         a sentence that says why."""
         expected = self.expected
-        if expected is None or not expected.model:
+        if expected is None:
+            return "none", "No job was served, so there is nothing to go by."
+        if not expected.model:
             return "none", (
                 "No formula holds where the arrival rate changes: record a log, and replay it with "
                 "dropline whatif."

@@ -16,6 +16,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -270,8 +271,9 @@ def _look_on(
         seconds = now - (now if line.began is None else line.began)
         reading = line.read(seconds - min(SETTLED * settling, MOST * seconds))
         seen = observed.snapshot(now)
-        if load.seconds is None:
+        if load.seconds is None:  # those that were served since tell of service times, too
             until(line.station.wait_drained)
+            seen = replace(seen, services=observed.snapshot(time.monotonic()).services)
     return reading, seen, seconds
 
 
