@@ -52,6 +52,7 @@ class Application(QObject):
     #: What the line watches, and which files in it wait to be at rest.
     _watched = Signal(object)
     _restless = Signal(object)
+    _shared = Signal(str, str)
 
     def __init__(self, qt: QApplication, home: Home, *, port: int = PORT) -> None:
         """Make everything; nothing runs yet. The receiver takes the next free port after `port`."""
@@ -163,6 +164,9 @@ class Application(QObject):
         window.limitWanted.connect(self._limit)
         window.windowChosen.connect(self._measure_over)
         window.recordWanted.connect(self._record)
+        window.share.asked.connect(lambda: engine.share(self._shared.emit))
+        window.share.ended.connect(engine.unshare)
+        self._shared.connect(window.share.show_address)
         window.closed.connect(self.shutdown)
         for part in (window, tray):
             part.pauseWanted.connect(self._pause)

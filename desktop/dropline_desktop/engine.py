@@ -106,6 +106,25 @@ class Engine:
             self.do(lambda line: line.drop(paths))
         self._shown()
 
+    def share(self, told: Callable[[str, str], None]) -> None:
+        """Let other devices in; `told` gets the address, or "" and why not, in another thread."""
+
+        def begin() -> None:
+            from dropline.receiver import ReceiverError
+
+            assert self._receiver is not None
+            try:
+                told(self._receiver.share(), "")
+            except ReceiverError as error:
+                told("", str(error))
+
+        self.do(lambda _line: threading.Thread(target=begin, daemon=True).start())
+
+    def unshare(self) -> None:
+        """Let nobody else in any more."""
+        if self._receiver is not None:
+            threading.Thread(target=self._receiver.unshare, daemon=True).start()
+
     def status(self) -> dict[str, Any]:
         """What `dropline status` says; not for the GUI thread."""
         from dropline.control import line_status

@@ -45,6 +45,7 @@ from dropline_desktop.notices import Notices
 from dropline_desktop.order import OrderChoice
 from dropline_desktop.sentences import sentence
 from dropline_desktop.settings import Settings
+from dropline_desktop.share import ShareDialog
 from dropline_desktop.status import StatusBar
 from dropline_desktop.theme import Mode, Space, Theme
 from dropline_desktop.tiles import Tiles
@@ -113,6 +114,7 @@ class MainWindow(QMainWindow):
         self.log = EventLog(theme, self.transfers.model.rows.name_of)
         self.status = StatusBar(theme)
         self.watched = WatchedFolders(theme, self)
+        self.share = ShareDialog(theme, self)
         self._lost: dict[str, str] = {}
         self._lay_out()
         self._make_menus()
@@ -315,6 +317,7 @@ class MainWindow(QMainWindow):
         self.tuner.limit.refused.connect(self.show_notice)
         self.order.orderWanted.connect(self.orderWanted)
         self.status.probeAsked.connect(self.probeAsked)
+        self.status.shareAsked.connect(self.share.open)
         self.chooser.watchChosen.connect(self.watchAsked)
         self.watched.watchAsked.connect(self.chooser.watched)
         self.watched.stopAsked.connect(self.unwatchAsked)
