@@ -88,6 +88,7 @@ TEST_PROGRAMS = {
     "node": "nodejs",
     "npm": "npm",
     "openbox": "openbox",
+    "pg_ctlcluster": "postgresql",
     "rclone": "rclone",
     "xdotool": "xdotool",
     "xprop": "x11-utils",
