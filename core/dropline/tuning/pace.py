@@ -1,0 +1,128 @@
+"""How many jobs a second n busy workers do: X(n), from what was measured, and how sure that is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from dropline.theory import usl
+from dropline.theory.usl import Fit, Shown
+from dropline.tuning.advice import Capacity, Measured
+from dropline.tuning.observed import Snapshot
+
+#: The normal quantile of a two-sided 90 % range.
+Z = 1.6448536269514722
+#: A fit is made anew when the jobs it rests on are so many times as many, or at other numbers of
+#: workers.
+ANEW = 1.25
+#: Bootstrap refits: an interval of the peak needs no more to say whether it is bounded.
+REFITS = 40
+
+
+class Rate(NamedTuple):
+    """Jobs a second, and the standard deviations of its logarithm towards less and towards more."""
+
+    expected: float
+    down: float
+    up: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """X(n) by the Universal Scalability Law where enough was seen, else between two extremes.
+
+    Without a fit n workers do something between n times one worker's rate and what the `measured`
+    ones did together; the former is expected. The law's shape is from all that was seen, its level
+    from the latest service times: a target that slows down does so with any number of workers.
+    """
+
+    #: The rate of one of `busy` busy workers, jobs a second, and its relative standard error.
+    service_rate: float
+    error: float
+    busy: float
+    #: The most workers that were busy long enough to be measured.
+    measured: float
+    fit: Fit | None
+
+    def __call__(self, workers: int) -> Rate:
+        """X(n) for 1 or more."""
+        expected = self.expected(workers)
+        down = up = self.error
+        if self.fit is None or self.fit.shown is Shown.CURVE:
+            unknown = math.log(workers / self.measured) / Z
+            if self.fit is not None:
+                unknown /= 2
+            if unknown > 0:
+                down = math.hypot(down, unknown)
+            else:
+                up = math.hypot(up, unknown)
+        else:
+            of_shape = self._of_shape(self.fit, workers)
+            down, up = math.hypot(down, of_shape), math.hypot(up, of_shape)
+        return Rate(expected, down, up)
+
+    def expected(self, workers: int) -> float:
+        """The rate alone."""
+        if self.fit is None:
+            return self.service_rate * workers
+        level = self.service_rate / self.fit.service_rate(self.busy)
+        return level * self.fit.throughput(workers)
+
+    def _of_shape(self, fit: Fit, workers: int) -> float:
+        """What α and β leave open of X(n)/X(busy): each by its own error, as if they were apart."""
+        total = 0.0
+        for estimate, power in [(fit.contention, 0), (fit.coherency, 1)]:
+            error = estimate.error
+            if error is None:  # on its bound: a one-sided 95 % limit is known
+                high = estimate.value if estimate.high is None else estimate.high
+                error = abs(high - estimate.value) / Z
+            here, there = (n**power * (n - 1) / _below(fit, n) for n in (self.busy, float(workers)))
+            total += (error * (there - here)) ** 2
+        return math.sqrt(total)
+
+
+class Fitting:
+    """Keeps a fit, and makes it anew only when there is more to go by: it takes a while."""
+
+    def __init__(self) -> None:
+        self.fit: Fit | None = None
+        self._rests_on: dict[float, int] = {}
+
+    def update(self, snapshot: Snapshot) -> Fit | None:
+        """The fit for what has been seen; None of too little, or where it would mean nothing."""
+        points = usl.points_by_busy(snapshot.seconds_by_busy, snapshot.completions_by_busy)
+        seen = {point.workers: point.completions or 0 for point in points}
+        if seen.keys() != self._rests_on.keys() or any(
+            not 1 / ANEW < jobs / self._rests_on[workers] < ANEW for workers, jobs in seen.items()
+        ):
+            self._rests_on = seen
+            self.fit = usl.fit(points, refits=REFITS)
+        return None if self.fit is None or self.fit.superlinear else self.fit
+
+
+def capacity(snapshot: Snapshot, fit: Fit | None) -> Capacity:
+    """What may be said of the knee."""
+    points = usl.points_by_busy(snapshot.seconds_by_busy, snapshot.completions_by_busy)
+    shown = fit is not None and fit.shows_peak
+    peak = fit.peak if fit is not None and shown else None
+    return Capacity(
+        peak=None if peak is None else _finite(peak.value),
+        peak_low=None if peak is None else _finite(peak.low),
+        peak_high=None if peak is None else _finite(peak.high),
+        enough=fit.recommended if fit is not None else None,
+        most_measured=round(max((point.workers for point in points), default=0)),
+        points=tuple(
+            Measured(round(point.workers), point.throughput, point.completions or 0)
+            for point in points
+        ),
+    )
+
+
+def _below(fit: Fit, workers: float) -> float:
+    alpha, beta = fit.contention.value, fit.coherency.value
+    return 1 + alpha * (workers - 1) + beta * workers * (workers - 1)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
