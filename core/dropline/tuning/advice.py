@@ -185,6 +185,8 @@ class Stage(StrEnum):
     SENDER = "sender"
     #: Handing bytes to the network.
     NETWORK = "network"
+    #: Waiting for leave from the limit on bytes a second.
+    LIMIT = "limit"
     #: Waiting for the target's answer.
     TARGET = "target"
     #: Nothing but their number: adding workers helps.
@@ -243,6 +245,8 @@ class Progress(StrEnum):
     MEASURED = "measured"
     #: The number of workers changed again, or the program ended, before enough was seen.
     CUT = "cut"
+    #: Not what was expected came, but more or less: what was predicted is of another line.
+    CHANGED = "changed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dropline.theory import usl
-from dropline.theory.usl import Fit, Shown
+from dropline.theory.usl import Fit
 from dropline.tuning.advice import Capacity, Measured
 from dropline.tuning.observed import Snapshot
 
@@ -49,7 +49,10 @@ class Pace:
         """X(n) for 1 or more."""
         expected = self.expected(workers)
         down = up = self.error
-        if self.fit is None or self.fit.shown is Shown.CURVE:
+        of_shape = None if self.fit is None else self.fit.ratio_error(workers, self.busy)
+        if of_shape is not None:
+            down, up = math.hypot(down, of_shape), math.hypot(up, of_shape)
+        else:
             unknown = math.log(workers / self.measured) / Z
             if self.fit is not None:
                 unknown /= 2
@@ -57,9 +60,6 @@ class Pace:
                 down = math.hypot(down, unknown)
             else:
                 up = math.hypot(up, unknown)
-        else:
-            of_shape = self._of_shape(self.fit, workers)
-            down, up = math.hypot(down, of_shape), math.hypot(up, of_shape)
         return Rate(expected, down, up)
 
     def expected(self, workers: int) -> float:
@@ -68,18 +68,6 @@ class Pace:
             return self.service_rate * workers
         level = self.service_rate / self.fit.service_rate(self.busy)
         return level * self.fit.throughput(workers)
-
-    def _of_shape(self, fit: Fit, workers: int) -> float:
-        """What α and β leave open of X(n)/X(busy): each by its own error, as if they were apart."""
-        total = 0.0
-        for estimate, power in [(fit.contention, 0), (fit.coherency, 1)]:
-            error = estimate.error
-            if error is None:  # on its bound: a one-sided 95 % limit is known
-                high = estimate.value if estimate.high is None else estimate.high
-                error = abs(high - estimate.value) / Z
-            here, there = (n**power * (n - 1) / _below(fit, n) for n in (self.busy, float(workers)))
-            total += (error * (there - here)) ** 2
-        return math.sqrt(total)
 
 
 class Fitting:
@@ -117,11 +105,6 @@ def capacity(snapshot: Snapshot, fit: Fit | None) -> Capacity:
             for point in points
         ),
     )
-
-
-def _below(fit: Fit, workers: float) -> float:
-    alpha, beta = fit.contention.value, fit.coherency.value
-    return 1 + alpha * (workers - 1) + beta * workers * (workers - 1)
 
 
 def _finite(value: float | None) -> float | None:

@@ -345,14 +345,19 @@ def _around(expected: float, below: float, above: float) -> Figure:
 
 
 def _figure(low: float, expected: float, high: float, scatter: float) -> Figure:
-    """A range widened by an independent relative scatter."""
+    """A range widened by an independent relative scatter.
+
+    What scatters about a mean and can't be below 0 is more often below it than above: then the
+    median is expected, as that of a log-normal variable.
+    """
     if math.isinf(expected):
         return UNKNOWN
     if not expected:
         return Figure.of(0.0, 0.0, high)
     below, above = _spread(expected, low, high)
-    lognormal = math.sqrt(math.log1p(scatter**2))
-    return _around(expected, math.hypot(below, lognormal), math.hypot(above, lognormal))
+    squared = math.log1p(scatter**2)
+    median = expected * math.exp(-squared / 2)
+    return _around(median, math.sqrt(below**2 + squared), math.sqrt(above**2 + squared))
 
 
 def _least(figure: Figure, most: float | None) -> Figure:
