@@ -10,7 +10,7 @@ some seconds wavers besides, by what the chain wavers in such a time.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ from dropline.theory.usl import Fit
 from dropline.theory.validity import Reason, Validity, Verdict
 from dropline.tuning.advice import UNKNOWN, Check, Doubt, Figure, Prediction
 from dropline.tuning.observed import Snapshot
-from dropline.tuning.pace import Pace, Z
+from dropline.tuning.pace import Pace, Rate, Z
 
 Array = NDArray[np.float64]
 
@@ -32,6 +32,8 @@ FEWEST = 5
 #: Quantiles that stand for the law of service times, where the 95th percentile is asked for.
 QUANTILES = 100
 _ROUNDS = 24
+#: Of a 95 % interval, which the variabilities have.
+_Z95 = 1.959963984540054
 
 
 class _Settled(NamedTuple):
@@ -66,6 +68,7 @@ class Model:
     most_measured: int
     validity: Validity
     finish: Finish | None = None
+    _rates: list[Rate] = field(default_factory=list, repr=False)
     _settled: dict[tuple[int, float], _Settled] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -134,7 +137,7 @@ class Model:
 
     def predict(self, workers: int, seconds: float = math.inf) -> Prediction:
         """The line with so many workers (1 or more), as means over so many seconds once settled."""
-        rate = self.pace(workers)
+        rate = self._rate(workers)
         capacity = _around(rate.expected, rate.down, rate.up)
         beyond = workers > self.most_measured
         if self.is_batch:
@@ -153,24 +156,29 @@ class Model:
                 drain=self.drain(workers),
                 finish=self.finishing(workers),
             )
-        down, up = self._errors(workers)
         expected = self._at(workers, 0.0)
-        low, high = self._at(workers, -Z * up), self._at(workers, Z * down)
+        low, high = self._at(workers, -Z), self._at(workers, Z)
         stable = math.isfinite(expected.in_system)
         present, response = self._wavering(workers, seconds) if stable else (0.0, 0.0)
+        waits = self._wait_error()
+        waiting = waits * expected.waiting / expected.in_system if stable else 0.0
         load = self.arrival_rate / rate.expected
         return Prediction(
             workers=workers,
             stable=stable,
             beyond=beyond,
             capacity=capacity,
-            utilisation=_around(load, up, down),
+            utilisation=_around(
+                load,
+                math.hypot(self.arrival_error, rate.up),
+                math.hypot(self.arrival_error, rate.down),
+            ),
             throughput=self._throughput(capacity, rate.expected, seconds),
-            in_system=_figure(low.in_system, expected.in_system, high.in_system, present),
-            waiting=_figure(low.waiting, expected.waiting, high.waiting, present),
-            response=_figure(low.response, expected.response, high.response, response),
-            response_p95=_figure(low.p95, expected.p95, high.p95, response),
-            wait=_figure(low.wait, expected.wait, high.wait, response),
+            in_system=_figure(low.in_system, expected.in_system, high.in_system, present, waiting),
+            waiting=_figure(low.waiting, expected.waiting, high.waiting, present, waits),
+            response=_figure(low.response, expected.response, high.response, response, waiting),
+            response_p95=_figure(low.p95, expected.p95, high.p95, response, waiting),
+            wait=_figure(low.wait, expected.wait, high.wait, response, waits),
             drain=self.drain(workers),
             finish=self.finishing(workers),
         )
@@ -203,7 +211,7 @@ class Model:
         if self.is_batch and self.finish is not None:
             share, whole = behind / self.in_system, self.finish(workers)
             return _figure(whole.low * share, whole.expected * share, whole.high * share, 0.0)
-        rate = self.pace(workers)
+        rate = self._rate(workers)
         came, went = self.arrival_rate, rate.expected
         if went <= came:
             return UNKNOWN
@@ -224,7 +232,7 @@ class Model:
         if self.finish is not None:
             whole = self.finish(workers)
             return _figure(whole.low, whole.expected, whole.high, 0.0)
-        rate = self.pace(workers)
+        rate = self._rate(workers)
         # Of who is being served only a residual service time is left.
         served = min(self.busy, self.in_system)
         full = self.in_system - served * max(0.0, 1 - (1 + self.scv_service) / 2)
@@ -237,36 +245,51 @@ class Model:
     def _variability(self) -> float:
         return (self.scv_arrival + self.scv_service) / 2
 
-    def _errors(self, workers: int) -> tuple[float, float]:
-        """The errors of log ρ: by too slow, and by too fast a pace."""
-        rate = self.pace(workers)
-        return math.hypot(self.arrival_error, rate.down), math.hypot(self.arrival_error, rate.up)
+    def _rate(self, workers: int) -> Rate:
+        """The pace, kept."""
+        while len(self._rates) < workers:
+            self._rates.append(self.pace(len(self._rates) + 1))
+        return self._rates[workers - 1]
 
-    def _at(self, workers: int, more: float) -> _Settled:
-        """The settled line whose log ρ is so much `more` than expected.
+    def _at(self, workers: int, errors: float) -> _Settled:
+        """The settled line if λ and the pace are off by so many of their errors, together.
 
-        λ and the pace have their part in that by their errors.
+        Each has a part of what they do to ρ, by the square of its error: that of the pace is meant
+        where the line mostly is, and is its own for other numbers of busy workers.
         """
-        key = workers, more
-        if key not in self._settled:
-            rate = self.pace(workers)
-            pace = rate.down if more > 0 else rate.up
-            of_arrivals = self.arrival_error**2 / (self.arrival_error**2 + pace**2)
-            self._settled[key] = self._settle(
-                workers, math.exp(more * of_arrivals), math.exp(-more * (1 - of_arrivals))
-            )
+        key = workers, errors
+        if key in self._settled:
+            return self._settled[key]
+        rates = [self._rate(n + 1) for n in range(workers)]
+        pace = [rate.expected for rate in rates]
+        came = self.arrival_rate
+        if errors:
+            offs = [rate.down if errors > 0 else rate.up for rate in rates]
+            mostly = min(workers, max(1, round(came / self.pace.service_rate)))
+            off = offs[mostly - 1]
+            both = math.hypot(self.arrival_error, off)
+            came *= math.exp(errors * self.arrival_error**2 / both)
+            pace = [x * math.exp(-errors * e * off / both) for x, e in zip(pace, offs, strict=True)]
+        self._settled[key] = self._settle(came, pace)
         return self._settled[key]
 
-    def _settle(self, workers: int, arrivals: float, pace: float) -> _Settled:
-        """The settled line with λ and the pace so many times what is expected."""
-        rate = self.arrival_rate * arrivals
-        line = theory.chain(rate, [self.pace.expected(n + 1) * pace for n in range(workers)])
+    def _settle(self, arrival_rate: float, pace: Sequence[float]) -> _Settled:
+        """The settled line with this λ and this pace of 1, 2, … busy workers."""
+        line = theory.chain(arrival_rate, pace)
         if math.isinf(line.mean_waiting):
             return _Settled(*[math.inf] * 5)
-        waiting = line.mean_waiting * self._wait_factor(rate / (self.pace.expected(workers) * pace))
-        service, wait = line.mean_busy / rate, waiting / rate
+        waiting = line.mean_waiting * self._wait_factor(arrival_rate / pace[-1])
+        service, wait = line.mean_busy / arrival_rate, waiting / arrival_rate
         p95 = self._percentile(0.95, line.p_wait, wait, service)
         return _Settled(line.mean_busy + waiting, waiting, wait + service, wait, p95)
+
+    def _wait_error(self) -> float:
+        """The standard deviation of log (ca² + cs²): of few values with a heavy tail much."""
+        squared = 0.0
+        for estimate in (self.validity.scv_arrival, self.validity.scv_service):
+            if estimate is not None and estimate.value:
+                squared += (estimate.value * math.log(estimate.high / estimate.value)) ** 2
+        return math.sqrt(squared) / _Z95 / (2 * self._variability) if self._variability else 0.0
 
     def _wait_factor(self, utilisation: float) -> float:
         """How many times as long as in M/M/c the wait is."""
@@ -319,12 +342,14 @@ class Model:
         """
         if math.isinf(seconds):
             return 0.0, 0.0
-        rates = [self.pace.expected(n + 1) for n in range(workers)]
-        line = theory.chain(self.arrival_rate, rates)
+        pace = [self._rate(n + 1).expected for n in range(workers)]
+        line = theory.chain(self.arrival_rate, pace)
         present = line.mean_variance(seconds) / line.mean_in_system**2 * self._variability
         here = self._at(workers, 0.0).in_system
-        by_arrivals = math.log(self._settle(workers, 1.01, 1.0).in_system / here) / math.log(1.01)
-        by_pace = math.log(self._settle(workers, 1.0, 1.01).in_system / here) / math.log(1.01)
+        more = self._settle(1.01 * self.arrival_rate, pace)
+        faster = self._settle(self.arrival_rate, [1.01 * rate for rate in pace])
+        by_arrivals = math.log(more.in_system / here) / math.log(1.01)
+        by_pace = math.log(faster.in_system / here) / math.log(1.01)
         if not (math.isfinite(by_arrivals) and math.isfinite(by_pace)):
             return math.sqrt(present), math.sqrt(present)
         ca, cs = max(self.scv_arrival, 1e-9), self.scv_service
@@ -344,8 +369,8 @@ def _around(expected: float, below: float, above: float) -> Figure:
     return Figure.of(expected * math.exp(-Z * below), expected, expected * math.exp(Z * above))
 
 
-def _figure(low: float, expected: float, high: float, scatter: float) -> Figure:
-    """A range widened by an independent relative scatter.
+def _figure(low: float, expected: float, high: float, scatter: float, error: float = 0.0) -> Figure:
+    """A range widened by an independent relative error of what is expected, and by a scatter.
 
     What scatters about a mean and can't be below 0 is more often below it than above: then the
     median is expected, as that of a log-normal variable.
@@ -357,7 +382,8 @@ def _figure(low: float, expected: float, high: float, scatter: float) -> Figure:
     below, above = _spread(expected, low, high)
     squared = math.log1p(scatter**2)
     median = expected * math.exp(-squared / 2)
-    return _around(median, math.sqrt(below**2 + squared), math.sqrt(above**2 + squared))
+    wider = squared + error**2
+    return _around(median, math.sqrt(below**2 + wider), math.sqrt(above**2 + wider))
 
 
 def _least(figure: Figure, most: float | None) -> Figure:
