@@ -32,6 +32,8 @@ class Snapshot:
     watched: float
     #: The latest jobs' worker-seconds over all attempts; a bundle's are shared by its jobs.
     services: tuple[float, ...]
+    #: Of each of them how many workers were busy when it left.
+    busy_then: tuple[int, ...]
     #: When, since the number of workers last changed, first nobody waited, and nobody was here.
     changed: float
     no_queue: float | None
@@ -62,6 +64,7 @@ class Observed:
         self._empty: float | None = None
         self._gaps: deque[float] = deque(maxlen=KEPT)
         self._services: deque[float] = deque(maxlen=KEPT)
+        self._busy_then: deque[int] = deque(maxlen=KEPT)
         self._seconds: dict[int, float] = {}
         self._completions: dict[int, int] = {}
         # Who runs: since when and by whom. By worker: jobs it has, and the most it had at a time.
@@ -88,6 +91,7 @@ class Observed:
                 gaps=tuple(self._gaps),
                 watched=self._time - self._latest_arrival + sum(self._gaps),
                 services=tuple(self._services),
+                busy_then=tuple(self._busy_then),
                 seconds_by_busy=dict(self._seconds),
                 completions_by_busy=dict(self._completions),
                 changed=self._changed,
@@ -131,6 +135,7 @@ class Observed:
             case Kind.FINISH | Kind.FAIL if job in self._running:
                 busy = len(self._shares)
                 self._count(busy)
+                self._busy_then.append(busy)
                 self._services.append(self._end(job) + self._earlier.pop(job, 0.0))
                 self._in_system -= 1
             case Kind.RETRY if job in self._running:

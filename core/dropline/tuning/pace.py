@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dropline.theory import usl
 from dropline.theory.usl import Fit
 from dropline.tuning.advice import Capacity, Measured
@@ -18,6 +21,12 @@ Z = 1.6448536269514722
 ANEW = 1.25
 #: Bootstrap refits: an interval of the peak needs no more to say whether it is bounded.
 REFITS = 40
+
+
+#: Service times are never taken for more alike than this.
+LEAST_SCV = 0.01
+
+Array = NDArray[np.float64]
 
 
 class Rate(NamedTuple):
@@ -37,10 +46,13 @@ class Pace:
     from the latest service times: a target that slows down does so with any number of workers.
     """
 
-    #: The rate of one of `busy` busy workers, jobs a second, and its relative standard error.
+    #: The rate of one busy worker lately, jobs a second, and its relative standard error; and how
+    #: many workers were busy then, on average over the jobs.
     service_rate: float
     error: float
     busy: float
+    #: So many times the fit is what has been seen lately.
+    level: float
     #: The most workers that were busy long enough to be measured.
     measured: float
     fit: Fit | None
@@ -66,8 +78,23 @@ class Pace:
         """The rate alone."""
         if self.fit is None:
             return self.service_rate * workers
-        level = self.service_rate / self.fit.service_rate(self.busy)
-        return level * self.fit.throughput(workers)
+        return self.level * self.fit.throughput(workers)
+
+    @classmethod
+    def of(cls, services: Array, scv: float, busy_then: Array, most: int, fit: Fit | None) -> Pace:
+        """The pace from the latest service times, and how many were busy when each job left.
+
+        `most`: the most workers that were busy long enough, 0 if none were.
+        """
+        mean, level = float(services.mean()), 1.0
+        if fit is not None:
+            # What the fit says these jobs took: the mean of n/X(n), not that of the mean n.
+            numbers, jobs = np.unique(busy_then, return_counts=True)
+            took = [1 / fit.service_rate(n) for n in numbers.tolist()]
+            level = float(np.average(took, weights=jobs)) / mean
+        busy = float(busy_then.mean())
+        error = math.sqrt(max(scv, LEAST_SCV) / len(services))
+        return cls(1 / mean, error, busy, level, float(most or max(1.0, busy)), fit)
 
 
 class Fitting:
@@ -78,7 +105,7 @@ class Fitting:
         self._rests_on: dict[float, int] = {}
 
     def update(self, snapshot: Snapshot) -> Fit | None:
-        """The fit for what has been seen; None of too little, or where it would mean nothing."""
+        """The usable fit for what has been seen."""
         points = usl.points_by_busy(snapshot.seconds_by_busy, snapshot.completions_by_busy)
         seen = {point.workers: point.completions or 0 for point in points}
         if seen.keys() != self._rests_on.keys() or any(
@@ -86,6 +113,11 @@ class Fitting:
         ):
             self._rests_on = seen
             self.fit = usl.fit(points, refits=REFITS)
+        return self.usable
+
+    @property
+    def usable(self) -> Fit | None:
+        """The fit; None of too little, or where it would mean nothing."""
         return None if self.fit is None or self.fit.superlinear else self.fit
 
 

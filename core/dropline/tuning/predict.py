@@ -84,6 +84,7 @@ class Model:
         if len(services) < FEWEST or not services.any():
             return None
         services = validity.latest(services)
+        busy_then = np.array(snapshot.busy_then)[-len(services) :]
         latest = validity.latest(gaps)
         silence = max(0.0, snapshot.watched - float(gaps.sum()))
         watched = float(latest.sum()) + silence
@@ -99,10 +100,6 @@ class Model:
         cs = 1.0 if verdict.scv_service is None else verdict.scv_service.value
         mean = float(services.mean())
         most = max((n for n, jobs in snapshot.completions_by_busy.items() if jobs >= 20), default=0)
-        busy = max(1.0, min(float(workers), rate * mean if rate else float(snapshot.busy)))
-        if batch and not snapshot.busy:
-            busy = float(most or workers)
-        measured = float(most or busy)
         return cls(
             workers=snapshot.workers,
             in_system=snapshot.in_system,
@@ -112,7 +109,7 @@ class Model:
             scv_arrival=ca,
             scv_service=cs,
             services=np.quantile(services, (np.arange(QUANTILES) + 0.5) / QUANTILES) / mean,
-            pace=Pace(1 / mean, math.sqrt(max(cs, 0.01) / len(services)), busy, measured, fit),
+            pace=Pace.of(services, cs, busy_then, most, fit),
             most_measured=most,
             validity=verdict,
             finish=finish,
@@ -209,8 +206,10 @@ class Model:
         if behind <= 0:
             return Figure(0.0, 0.0, 0.0)
         if self.is_batch and self.finish is not None:
-            share, whole = behind / self.in_system, self.finish(workers)
-            return _figure(whole.low * share, whole.expected * share, whole.high * share, 0.0)
+            share = behind / self.in_system * self._slower(workers)
+            rate = self._rate(workers)
+            low, expected, high = (t * share for t in self.finish(workers))
+            return _figure(low, expected, high, 0.0, rate.down)
         rate = self._rate(workers)
         came, went = self.arrival_rate, rate.expected
         if went <= came:
@@ -229,10 +228,10 @@ class Model:
         """Seconds until the line is empty, from now, if nothing more comes."""
         if not self.in_system:
             return Figure(0.0, 0.0, 0.0)
-        if self.finish is not None:
-            whole = self.finish(workers)
-            return _figure(whole.low, whole.expected, whole.high, 0.0)
         rate = self._rate(workers)
+        if self.finish is not None:
+            low, expected, high = (t * self._slower(workers) for t in self.finish(workers))
+            return _figure(low, expected, high, 0.0, rate.down)
         # Of who is being served only a residual service time is left.
         served = min(self.busy, self.in_system)
         full = self.in_system - served * max(0.0, 1 - (1 + self.scv_service) / 2)
@@ -240,6 +239,10 @@ class Model:
         time = theory.batch_time(jobs, workers, workers / rate.expected, self.scv_service)
         low, high = _spread(time.expected, time.low, time.high)
         return _around(time.expected, math.hypot(low, rate.up), math.hypot(high, rate.down))
+
+    def _slower(self, workers: int) -> float:
+        """How many times as long a job takes with so many workers busy as it did lately."""
+        return self.pace.service_rate * workers / self.pace.expected(workers)
 
     @property
     def _variability(self) -> float:
@@ -278,7 +281,7 @@ class Model:
         line = theory.chain(arrival_rate, pace)
         if math.isinf(line.mean_waiting):
             return _Settled(*[math.inf] * 5)
-        waiting = line.mean_waiting * self._wait_factor(arrival_rate / pace[-1])
+        waiting = line.mean_waiting * self._wait_factor(arrival_rate / pace[-1], len(pace))
         service, wait = line.mean_busy / arrival_rate, waiting / arrival_rate
         p95 = self._percentile(0.95, line.p_wait, wait, service)
         return _Settled(line.mean_busy + waiting, waiting, wait + service, wait, p95)
@@ -291,12 +294,21 @@ class Model:
                 squared += (estimate.value * math.log(estimate.high / estimate.value)) ** 2
         return math.sqrt(squared) / _Z95 / (2 * self._variability) if self._variability else 0.0
 
-    def _wait_factor(self, utilisation: float) -> float:
-        """How many times as long as in M/M/c the wait is."""
-        ca, v = self.scv_arrival, self._variability
-        if ca >= 1 or not v:
-            return v
-        return v * math.exp(-(1 - utilisation) / (3 * utilisation) * (1 - ca) ** 2 / v)
+    def _wait_factor(self, utilisation: float, workers: int) -> float:
+        """How many times as long as in M/M/c the wait is.
+
+        (ca² + cs²)/2 by Allen and Cunneen. For several workers T. Kimura, "A two-moment
+        approximation for the mean waiting time in the GI/G/s queue" (1986), goes by M/D/c, which
+        G. P. Cosmetatos, "Approximate explicit formulae …" (1975), knows. For arrivals more regular
+        than chance Krämer and Langenbach-Belz (1976).
+        """
+        ca, cs, v = self.scv_arrival, self.scv_service, self._variability
+        more = (1 - utilisation) * (workers - 1) * (math.sqrt(4 + 5 * workers) - 2)
+        more = min(more / (16 * workers * utilisation), (workers - 1) / (workers + 1))
+        factor = v * (1 + more) / (1 + cs * more)
+        if ca < 1 and v:
+            factor *= math.exp(-(1 - utilisation) / (3 * utilisation) * (1 - ca) ** 2 / v)
+        return factor
 
     def _percentile(self, p: float, p_wait: float, wait: float, service: float) -> float:
         """The response that a share `p` stays below: an exponential wait, then a measured service.
