@@ -18,14 +18,14 @@ from dropline.tuning.observed import Snapshot
 
 #: The plain name and the sign of each figure that is compared.
 NAMES = {
-    "arrival_rate": ("arrivals a second", "λ"),
-    "service_rate": ("a worker's jobs a second", "μ"),
+    "arrival_rate": ("arrivals/s", "λ"),
+    "service_rate": ("jobs/s of one worker", "μ"),
     "utilisation": ("utilisation", "ρ"),
-    "throughput": ("done a second", "X"),
+    "throughput": ("jobs done/s", "X"),
     "mean_in_system": ("jobs in the line", "L"),
     "mean_waiting": ("jobs that wait", "Lq"),
     "mean_response": ("response, mean, s", "τ"),
-    "response_p95": ("response, 95 % within, s", "τ p95"),
+    "response_p95": ("response, 95 %, s", "τ p95"),
     "mean_wait": ("wait, mean, s", "Wq"),
 }
 #: Why figures and theory may differ, by the name of a `theory.validity.Reason`.
@@ -76,7 +76,7 @@ class Comparison:
                 "mean_in_system": steady.mean_in_system,
                 "mean_waiting": steady.mean_waiting,
                 "mean_response": steady.mean_response,
-                "response_p95": math.inf if steady.growth else self.expected.p95,
+                "response_p95": math.inf if steady.mean_wait == math.inf else self.expected.p95,
                 "mean_wait": steady.mean_wait,
             }
         return {
@@ -102,7 +102,7 @@ class Comparison:
             return "batch", f"{took}{middle} s were expected, {low} to {high} s 9 times in 10."
         assert expected.steady is not None
         assert expected.arrival_rate is not None
-        if expected.steady.growth or expected.steady.utilisation >= 1:
+        if expected.steady.mean_wait == math.inf:
             able = self.workers * expected.service_rate
             enough = theory.workers_to_keep_up(expected.arrival_rate, expected.service_rate)
             return "unstable", (
