@@ -38,6 +38,8 @@ posix_only = pytest.mark.skipif(
     os.name == "nt", reason="kills, limits and mounts as POSIX has them"
 )
 
+KILLS = int(os.environ.get("DROPLINE_TORTURE", "15"))
+
 
 @contextmanager
 def running(data: Path, **options: Any) -> Iterator[Receiver]:
@@ -466,11 +468,12 @@ def part(key: str, content: bytes) -> tuple[str, tuple[str, bytes, str, dict[str
 
 
 @posix_only
+@pytest.mark.timeout(120 + 20 * KILLS)
 def test_kill_at_any_instant_loses_nothing_and_leaves_nothing(
     servers: Servers, tmp_path: Path, database: str
 ) -> None:
     load = Load(seed=1)
-    for _ in range(15):
+    for _ in range(KILLS):
         load.run(servers.start(tmp_path, database), servers)
         assert servers.wait() == signal.SIGKILL
         url = servers.start(tmp_path, database)

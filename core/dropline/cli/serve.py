@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from dropline.cli import CommandError
@@ -11,6 +12,7 @@ from dropline.home import FolderInUseError, Home
 from dropline.receiver import MAX_SMALL, SMALL, Receiver, ReceiverError
 from dropline.receiver.check import Check
 from dropline.receiver.database import DatabaseError
+from dropline.receiver.guard import is_loopback
 
 EXAMPLE = """example:
   dropline serve --port 8765 --data ~/inbox
@@ -32,7 +34,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="keep files of up to BYTES in the database, others as files of their own "
         "(%(default)s; 0: every file as one of its own)",
     )
-    parser.add_argument("--token", help="secret that senders need; required beyond loopback")
+    parser.add_argument(
+        "--token",
+        help="secret that senders need; required beyond loopback, where DROPLINE_TOKEN gives it, "
+        "too, without showing it in the list of processes",
+    )
 
     parser.add_argument(
         "--check",
@@ -51,12 +57,15 @@ def run(options: argparse.Namespace) -> int:
         return _check(data, options.database, options.sweep)
     if options.sweep:
         raise CommandError("--sweep goes with --check.")
+    token = options.token
+    if token is None and not is_loopback(options.host):
+        token = os.environ.get("DROPLINE_TOKEN")
     receiver = Receiver(
         data,
         host=options.host,
         port=options.port,
         database=options.database,
-        token=options.token,
+        token=token,
         small=options.small,
     )
     with stop_on_signals() as stop:
