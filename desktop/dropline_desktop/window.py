@@ -7,13 +7,17 @@ connects them.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TypeVar
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QLocale, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QActionGroup, QCloseEvent
 from PySide6.QtWidgets import (
     QFrame,
     QMainWindow,
+    QMenu,
     QMessageBox,
     QScrollArea,
     QSplitter,
@@ -35,12 +39,13 @@ from dropline.events import (
 )
 from dropline.station import Order, Reading
 from dropline_desktop import format
-from dropline_desktop.actions import Menu, commands
+from dropline_desktop.actions import Command, Menu, commands
 from dropline_desktop.charts import Charts, mark_of
 from dropline_desktop.drop_zone import Chooser, Drops, DropZone
 from dropline_desktop.events import EventLog
 from dropline_desktop.figures import Figures
 from dropline_desktop.icons import application_icon
+from dropline_desktop.language import Language, worded
 from dropline_desktop.notices import Notices
 from dropline_desktop.order import OrderChoice
 from dropline_desktop.sentences import sentence
@@ -51,6 +56,8 @@ from dropline_desktop.tiles import Tiles
 from dropline_desktop.transfers import TransfersPanel
 from dropline_desktop.tuner import Tuner
 from dropline_desktop.watched import WatchedFolders
+
+T = TypeVar("T", bound=StrEnum)
 
 #: Seconds between two readings that are shown as text: faster can't be read.
 READING_EVERY = 0.25
@@ -87,6 +94,7 @@ class MainWindow(QMainWindow):
     #: Ask for a recorded log to show; show the history.
     openLogAsked = Signal()
     historyAsked = Signal()
+    languageWanted = Signal(Language)
     #: Seconds that the figures are to be taken over.
     windowChosen = Signal(float)
     closed = Signal()
@@ -101,7 +109,7 @@ class MainWindow(QMainWindow):
         self.setWindowIcon(application_icon())
         self.chooser = Chooser(self, settings.last_folder)
         self.drops = Drops(self)
-        self._actions = self._make_actions()
+        self._actions = {command.name: self._make_action(command) for command in commands()}
         self.notices = Notices(theme)
         self.drop_zone = DropZone(theme, self._actions["addFiles"], self._actions["addFolder"])
         self.transfers = TransfersPanel(theme)
@@ -118,6 +126,7 @@ class MainWindow(QMainWindow):
         self._make_menus()
         self._connect()
         self._restore()
+        worded(self, self._word)
         self.drops.claim(self)
 
     def listen(self, bus: EventBus) -> None:
@@ -209,8 +218,8 @@ class MainWindow(QMainWindow):
 
     # --- how it is put together -------------------------------------------------------------
 
-    def _make_actions(self) -> dict[str, QAction]:
-        runs = {
+    def _make_action(self, command: Command) -> QAction:
+        runs: dict[str, Callable[..., object]] = {
             "addFiles": self.chooser.files,
             "addFolder": self.chooser.directory,
             "paste": self.drops.paste,
@@ -225,10 +234,7 @@ class MainWindow(QMainWindow):
             "record": self.recordWanted.emit,
             "about": self._about,
         }
-        return {
-            command.name: command.make(self._theme, self, runs[command.name])
-            for command in commands()
-        }
+        return command.make(self._theme, self, runs[command.name])
 
     def _lay_out(self) -> None:
         self._tune = self._tune_panel()
@@ -266,35 +272,56 @@ class MainWindow(QMainWindow):
         return _Scrolled(card)
 
     def _make_menus(self) -> None:
-        menus = {menu: self.menuBar().addMenu(menu.title) for menu in Menu}
+        self._menus = {menu: self.menuBar().addMenu("") for menu in Menu}
         for command in commands():
             if command.apart:
-                menus[command.menu].addSeparator()
-            menus[command.menu].addAction(self._actions[command.name])
-        view = menus[Menu.VIEW]
-        for part, text in (
-            (self._tune, self.tr("&Tuning panel")),
-            (self.log, self.tr("&Event log")),
-        ):
-            shown = view.addAction(text)
+                self._menus[command.menu].addSeparator()
+            self._menus[command.menu].addAction(self._actions[command.name])
+        view = self._menus[Menu.VIEW]
+        self._show_tune, self._show_log = view.addAction(""), view.addAction("")
+        for shown, part in ((self._show_tune, self._tune), (self._show_log, self.log)):
             shown.setCheckable(True)
             shown.setChecked(True)
             shown.toggled.connect(part.setVisible)
         view.addSeparator()
-        self._add_themes(view.addMenu(self.tr("T&heme")))
+        self._theme_menu, self._language_menu = view.addMenu(""), view.addMenu("")
+        self._themes = self._choices(self._theme_menu, Mode, self._theme.mode, self._choose_theme)
+        self._languages = self._choices(
+            self._language_menu, Language, self._settings.language, self._choose_language
+        )
 
-    def _add_themes(self, menu: QWidget) -> None:
+    def _choices(
+        self, menu: QMenu, values: type[T], chosen: T, choose: Callable[[T], None]
+    ) -> dict[T, QAction]:
+        """Actions of which one is on, one for each of the values."""
         group = QActionGroup(self)
-        for mode, text in (
-            (Mode.SYSTEM, self.tr("As the system")),
-            (Mode.LIGHT, self.tr("Light")),
-            (Mode.DARK, self.tr("Dark")),
-        ):
-            action = group.addAction(text)
+        actions = {value: group.addAction("") for value in values}
+        for value, action in actions.items():
             action.setCheckable(True)
-            action.setChecked(self._theme.mode is mode)
-            action.triggered.connect(lambda _on, mode=mode: self._choose_theme(mode))
+            action.setChecked(value is chosen)
+            action.triggered.connect(lambda _on, value=value: choose(value))
             menu.addAction(action)
+        return actions
+
+    def _word(self) -> None:
+        self.setLocale(QLocale())
+        for menu, shown in self._menus.items():
+            shown.setTitle(menu.title)
+        for command in commands():
+            command.word(self._actions[command.name])
+        self._show_tune.setText(self.tr("&Tuning panel"))
+        self._show_log.setText(self.tr("&Event log"))
+        self._theme_menu.setTitle(self.tr("T&heme"))
+        self._language_menu.setTitle(self.tr("&Language"))
+        for action, text in (
+            (self._themes[Mode.SYSTEM], self.tr("As the system")),
+            (self._themes[Mode.LIGHT], self.tr("Light")),
+            (self._themes[Mode.DARK], self.tr("Dark")),
+            (self._languages[Language.SYSTEM], self.tr("As the system")),
+            (self._languages[Language.ENGLISH], "English"),
+            (self._languages[Language.CHINESE], "简体中文"),
+        ):
+            action.setText(text)
 
     def _connect(self) -> None:
         self.drops.received.connect(self.dropped)
@@ -351,6 +378,10 @@ class MainWindow(QMainWindow):
     def _choose_theme(self, mode: Mode) -> None:
         self._theme.set_mode(mode)
         self._settings.theme = mode
+
+    def _choose_language(self, language: Language) -> None:
+        self._settings.language = language
+        self.languageWanted.emit(language)
 
     def _show_watched(self) -> None:
         self.watched.show()
