@@ -46,9 +46,9 @@ bench: ## the benchmarks
 	$(prepare)
 	@$(BIN)/python tests/benchmarks/run.py $(ARGS)
 
-pictures: ## the README's pictures of the window, anew
+pictures: ## the READMEs' pictures of the window, anew
 	$(prepare)
-	@$(BIN)/python tools/pictures.py --state busy
+	@$(BIN)/python tools/pictures.py --state busy --language en --language zh_CN
 
 translations: ## the strings of the code into the Qt Linguist sources, and those compiled
 	$(prepare)

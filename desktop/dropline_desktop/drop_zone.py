@@ -128,6 +128,7 @@ class DropZone(QWidget):
         }
         for button, action in self._buttons.items():
             button.clicked.connect(action.trigger)
+            action.changed.connect(self._show_actions)
             buttons.addWidget(button)
         buttons.addStretch()
         layout = QHBoxLayout(self)
@@ -139,6 +140,7 @@ class DropZone(QWidget):
         theme.changed.connect(self._dress)
         self._dress()
         worded(self, self._word)
+        self._show_actions()
 
     def set_hovered(self, hovered: bool) -> None:
         """Light up, or go out."""
@@ -150,6 +152,8 @@ class DropZone(QWidget):
         self._title.setText(self.tr("Drop files or folders here"))
         self._hint.setText(self.tr("anywhere on the window, or paste them"))
         self.setAccessibleName(self._title.text())
+
+    def _show_actions(self) -> None:
         for button, action in self._buttons.items():
             button.setText(action.text())
             button.setToolTip(action.toolTip())

@@ -28,6 +28,8 @@ from .words import cut, words
 
 ROUTER = Router("test", lambda _event: None)
 ROOT = Path(__file__).resolve().parents[2]
+#: Of the window, from the least on.
+SIZES = ((1024, 640), (1280, 760), (1920, 1080))
 #: What is no word of a language: names, symbols, units, keys.
 SAME = re.compile(
     r"Dropline|English|ETA|MIT|[a-z]*:?//[\w.:/]*|\bp\d\d\b|[kMG]?B\b|Ctrl|Shift|Alt|Home|Del|F\d?\b"
@@ -122,7 +124,7 @@ def test_no_text_is_cut_at_this_scale(window, qtbot, translation, language):
     speak(translation, Language(language))
     shown = window()
     shown.show()
-    for size in ((1024, 640), (1280, 760), (1920, 1080)):
+    for size in SIZES:
         shown.resize(*size)
         QCoreApplication.processEvents()
         assert cut(shown) == [], size

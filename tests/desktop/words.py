@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QAbstractButton,
     QComboBox,
+    QGraphicsScene,
     QGroupBox,
     QLabel,
     QLineEdit,
@@ -23,10 +24,11 @@ from PySide6.QtWidgets import (
 
 def words(window: QWidget) -> dict[str, str]:
     """Every text by where it stands, in the order in which the parts were made."""
+    parts = [part for part in window.findChildren(QObject) if isinstance(part, QWidget | QAction)]
     return {
         f"{number} {type(part).__name__} {part.objectName()} {what}": text
-        for number, part in enumerate([window, *window.findChildren(QObject)])
-        if isinstance(part, QWidget | QAction) and not _of_qt(part)
+        for number, part in enumerate([window, *parts])
+        if not _of_qt(part)
         for what, text in _texts(part)
         if text
     }
@@ -45,8 +47,8 @@ def cut(window: QWidget) -> list[str]:
 
 
 def _of_qt(part: QWidget | QAction) -> bool:
-    """Whether a part is one that Qt makes for itself, such as the arrows of a tool bar."""
-    return part.objectName().startswith("qt_")
+    """Whether Qt or pyqtgraph made a part for itself, such as an action that no menu shows."""
+    return part.objectName().startswith("qt_") or isinstance(part.parent(), QGraphicsScene)
 
 
 def _texts(part: QWidget | QAction) -> Iterator[tuple[str, str]]:
