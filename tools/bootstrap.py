@@ -80,6 +80,7 @@ DEBIAN_PACKAGES = {
 CHINESE_FONT = "fonts-noto-cjk"
 TEST_PROGRAMS = {
     "Xvfb": "xvfb",
+    "chromium": "chromium",
     "curl": "curl",
     "dbus-run-session": "dbus",
     "git": "git",
@@ -98,6 +99,7 @@ NODE = ROOT / "build" / "node"
 NODE_PACKAGES = {
     "@tus/server": "2.4.5",
     "@tus/file-store": "2.1.1",
+    "axe-core": "4.14.1",
     "tus-js-client": "4.3.1",
 }
 

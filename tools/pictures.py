@@ -147,6 +147,7 @@ def main() -> None:
             getattr(session, state)()
             which = "" if language is Language.ENGLISH else f"-{language.value}"
             path = options.out / f"window-{state}-{mode.value}{which}.png"
+            session.app.window.instruments.charts.draw()  # all, and none of them half
             session.app.window.grab().save(os.fspath(path))
             print(path)
             session.close()

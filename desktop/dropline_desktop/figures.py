@@ -13,8 +13,6 @@ from dropline_desktop.language import worded
 from dropline_desktop.quantities import Quantity
 from dropline_desktop.theme import Size, Space, Theme
 
-#: Seconds whose words are as long as a value gets.
-_LONGEST = 59 * 60 + 58
 SHOWN = (
     q.ARRIVAL_RATE,
     q.THROUGHPUT,
@@ -85,8 +83,10 @@ class Figures(QWidget):
 
     def _dress(self) -> None:
         font = self._theme.font(Size.TITLE)
-        longest = QFontMetrics(font).horizontalAdvance(format.duration(_LONGEST))
-        self._grid.setColumnMinimumWidth(2, longest)
+        # Values as long as they get.
+        longest = (format.duration(59 * 60 + 58), format.size_rate(888.8e3))
+        width = max(QFontMetrics(font).horizontalAdvance(text) for text in longest)
+        self._grid.setColumnMinimumWidth(2, width)
         for label in self._values.values():
             label.setFont(font)
         for part in self._quiet:

@@ -34,6 +34,8 @@ class StatusBar(QStatusBar):
 
     #: Try a target that is down now.
     probeAsked = Signal()
+    #: Let other devices send here.
+    shareAsked = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -91,8 +93,10 @@ class StatusBar(QStatusBar):
         self._copy.triggered.connect(self.copy_address)
         self._visit = QAction(self)
         self._visit.triggered.connect(lambda: QDesktopServices.openUrl(QUrl(self._url or "")))
+        self._share = QAction(self)
+        self._share.triggered.connect(self.shareAsked)
         menu = QMenu(self.receiver)
-        menu.addActions([self._copy, self._visit])
+        menu.addActions([self._copy, self._visit, self._share])
         self.receiver.setIcon(icon("copy", self._theme))
         self.receiver.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.receiver.setPopupMode(QToolButton.ToolButtonPopupMode.DelayedPopup)
@@ -112,6 +116,7 @@ class StatusBar(QStatusBar):
     def _word(self) -> None:
         self._copy.setText(self.tr("Copy the address"))
         self._visit.setText(self.tr("Open the upload page in the browser"))
+        self._share.setText(self.tr("Send from a phone…"))
         self.try_now.setText(self.tr("Try now"))
         self.try_now.setToolTip(self.tr("Try the target at once, instead of after the pause"))
         self._show_receiver(self._url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import subprocess
 import threading
 import uuid
@@ -426,16 +427,43 @@ def test_healthz(url: str, http: requests.Session) -> None:
     assert str(uuid.UUID(health["receiver"])) == health["receiver"]  # by which senders know it
 
 
-def test_the_page_shows_names_as_text(url: str, http: requests.Session) -> None:
-    http.post(f"{url}/upload", files={"file": ("<script>alert(1)</script>", b"x")})
-    answer = http.get(f"{url}/?token=%22%3E%3Cscript%3E")
-    assert answer.headers["Content-Type"].startswith("text/html")
-    assert "&lt;script&gt;alert(1)" in answer.text
-    assert "<script>" not in answer.text  # the page's own has a nonce
-    assert "script-src 'nonce-" in answer.headers["Content-Security-Policy"]
-    assert '<input type="file" name="file" multiple' in answer.text
-    assert f"curl -F file=@PATH {url}/upload" in http.get(url).text
-    assert "http" not in answer.text.replace(url, "")  # nothing from elsewhere
+def test_the_page_and_its_parts_come_from_here_alone(url: str, http: requests.Session) -> None:
+    page = http.get(f"{url}/?token=%22%3E%3Cscript%3E")
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert "script-src 'self'" in page.headers["Content-Security-Policy"]
+    assert "unsafe" not in page.headers["Content-Security-Policy"]
+    assert '<input id="files" type="file" name="file" multiple>' in page.text  # without scripts too
+    assert "http:" not in page.text
+    assert "Set-Cookie" not in page.headers  # there is no token
+    parts = re.findall(r'(?:src|href)="(/[^"]+)"', page.text)
+    assert len(parts) == 5
+    for part in parts:
+        answer = http.get(url + part)
+        assert answer.status_code == 200, part
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        again = http.get(url + part, headers={"If-None-Match": answer.headers["ETag"]})
+        assert (again.status_code, again.content) == (304, b"")
+    for other in ("/web/", "/web/no", "/web/../icons/drop.svg", "/web/%2e%2e/__init__.py"):
+        assert http.get(url + other).status_code == 404
+
+
+def test_the_page_passes_with_its_cookie(tmp_path: Path, http: requests.Session) -> None:
+    receiver = Receiver(tmp_path, port=0, token="s3cret")
+    receiver.start()
+    try:
+        url = receiver.url
+        assert http.get(url).status_code == 401
+        assert http.get(f"{url}/web/page.js").status_code == 200
+        cookie = http.get(f"{url}/?token=s3cret").headers["Set-Cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=Strict" in cookie
+        assert "s3cret" not in cookie
+        assert http.get(f"{url}/files").status_code == 200
+        foreign = http.get(f"{url}/files", headers={"Origin": "http://evil.test"})
+        assert foreign.status_code == 403
+        assert requests.get(f"{url}/files", cookies={"dropline": "0" * 64}).status_code == 401
+    finally:
+        receiver.stop()
 
 
 # --- the bus ------------------------------------------------------------------------------------

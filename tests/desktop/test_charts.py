@@ -460,3 +460,12 @@ def ink(widget: QWidget, name: str, close: int = 40) -> int:
     colour = QColor(getattr(LIGHT, name))
     wanted = np.array([colour.blue(), colour.green(), colour.red()])
     return int((np.abs(pixels[..., :3].astype(int) - wanted).max(axis=2) < close).sum())
+
+
+def test_a_chart_that_waits_for_its_drawing_is_painted_all_the_same(charts: Charts) -> None:
+    """A window that is uncovered, or a picture that is taken, does not wait for a turn."""
+    charts.add_reading(busy(0.0))
+    charts.draw()
+    before = charts.grab().toImage()
+    charts.draw(at_once=False)
+    assert charts.grab().toImage() == before

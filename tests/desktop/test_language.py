@@ -15,17 +15,23 @@ from PySide6.QtCore import QCoreApplication, QLocale
 
 from dropline.bus import Router
 from dropline.events import FolderWatched, ReceiverStarted, ScanFinished
+from dropline.load import Exponential, Poisson, Service
 from dropline_desktop import format
 from dropline_desktop.explorer import Explorer
 from dropline_desktop.language import Language, Translation
 from dropline_desktop.sentences import drained_sentence, sentence
 from dropline_desktop.settings import Settings
+from dropline_desktop.share import ShareDialog
+from dropline_desktop.simulation.dialog import SimulationDialog
+from dropline_desktop.simulation.page import SimulationPage
+from dropline_desktop.simulation.plan import Plan
 from dropline_desktop.theme import Mode, Theme
 from dropline_desktop.window import MainWindow
 
 from .test_tiles import READING
 from .words import cut, words
 
+PLAN = Plan(Poisson(30.0), Service(Exponential(0.1)), 4)
 ROUTER = Router("test", lambda _event: None)
 ROOT = Path(__file__).resolve().parents[2]
 #: Of the window, from the least on.
@@ -33,7 +39,7 @@ SIZES = ((1024, 640), (1280, 760), (1920, 1080))
 #: What is no word of a language: names, symbols, units, keys.
 SAME = re.compile(
     r"Dropline|English|ETA|MIT|[a-z]*:?//[\w.:/]*|\bp\d\d\b|[kMG]?B\b|Ctrl|Shift|Alt|Home|Del|F\d?\b"
-    r"|</?\w+>|\(&\w\)|\*\.jsonl|dropline measure|PNG|SVG|CSV|HTML|Lq|Wq|X·W"
+    r"|</?\w+>|\(&\w\)|\*\.jsonl|dropline measure|PNG|SVG|CSV|HTML|M/M/c|Lq|Wq|X·W|[ac]s²"
 )
 WORD = re.compile(r"[A-Za-z]{2,}")
 
@@ -56,8 +62,9 @@ def window(qtbot, qapp, tmp_path) -> Callable[[], MainWindow]:
 
 def tell(window: MainWindow) -> None:
     """Let a window show a reading, as it does some times a second."""
-    window._shown_at = 0.0
-    window._take_readings([ROUTER.envelope(READING)])
+    for part in (window, window.instruments):
+        part._shown_at = 0.0
+        part._take_readings([ROUTER.envelope(READING)])
 
 
 def speak(translation: Translation, language: Language) -> None:
@@ -96,11 +103,21 @@ def test_every_word_is_chinese(window, translation):
     assert english == {}
 
 
-def test_a_window_on_a_log_is_switched_too(qtbot, qapp, tmp_path, translation):
-    explorer = Explorer(Theme(qapp), tmp_path)
-    qtbot.addWidget(explorer)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda theme, folder: Explorer(theme, folder),
+        lambda theme, folder: ShareDialog(theme),
+        lambda theme, folder: SimulationDialog(theme),
+        lambda theme, folder: SimulationPage(theme, PLAN),
+    ],
+    ids=["explorer", "share", "simulation dialog", "simulation page"],
+)
+def test_what_else_opens_is_switched_too(qtbot, qapp, tmp_path, translation, make):
+    part = make(Theme(qapp), tmp_path)
+    qtbot.addWidget(part)
     speak(translation, Language.CHINESE)
-    assert [text for text in words(explorer).values() if WORD.search(SAME.sub("", text))] == []
+    assert [text for text in words(part).values() if WORD.search(SAME.sub("", text))] == []
 
 
 @pytest.mark.parametrize("scale", ["1", "2"])

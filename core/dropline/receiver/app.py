@@ -7,6 +7,8 @@ The routes stand in `files` (upload, list, download, delete), `tus` (uploads in 
     GET /metrics   for Prometheus
     GET /healthz   200 while the receiver works, and its id: {"status", "receiver"}
 
+    GET /openapi.json  the description of all of these, see `openapi`
+
 and what all share: who may pass, how much at once, how a problem is answered. Every answer names
 the receiver, by the id of its data folder, in `Dropline-Receiver`.
 """
@@ -30,6 +32,7 @@ from dropline.receiver.files import file_routes
 from dropline.receiver.gate import Gate, Rate
 from dropline.receiver.guard import Guard
 from dropline.receiver.metrics import Metrics
+from dropline.receiver.openapi import describe
 from dropline.receiver.page import page_routes
 from dropline.receiver.problems import BUSY, CUT_SHORT, INTERNAL, MALFORMED, TOO_SLOW, Problem
 from dropline.receiver.store import Store
@@ -66,7 +69,7 @@ def create_app(
     app.url_map.converters["name"] = _NameConverter
     app.register_blueprint(file_routes(store, bus, max_size))
     app.register_blueprint(tus_routes(store, bus, max_size))
-    app.register_blueprint(page_routes(store))
+    app.register_blueprint(page_routes(guard))
 
     @app.before_request
     def check() -> None:
@@ -124,6 +127,10 @@ def create_app(
     def healthz() -> Response:
         store.files.last_id()
         return jsonify(status="ok", receiver=store.identity)
+
+    @app.get("/openapi.json")
+    def tell_interface() -> Response:
+        return jsonify(describe())
 
     @app.errorhandler(Problem)
     def problem(error: Problem) -> Response:

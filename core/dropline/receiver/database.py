@@ -173,21 +173,21 @@ class Database:
                 if file.idempotency_key is not None
             }
 
-    def page(self, limit: int, after: str | None = None, q: str = "") -> list[StoredFile]:
+    def page(
+        self, limit: int, after: str | None = None, q: str = "", *, newest_first: bool = False
+    ) -> list[StoredFile]:
         """Up to `limit` rows in the order in which they were stored, after the row `after`.
 
         `q` is looked for in the name, ASCII letters in either case.
         """
-        query = select(_FILES).order_by(_FILES.c.file_id).limit(limit)
+        file_id = _FILES.c.file_id
+        query = select(_FILES).limit(limit)
+        query = query.order_by(file_id.desc() if newest_first else file_id)
         if after is not None:
-            query = query.where(_FILES.c.file_id > after)
+            query = query.where(file_id < after if newest_first else file_id > after)
         if q:
             query = query.where(_FILES.c.name.icontains(q, autoescape=True))
         return self._rows(query)
-
-    def latest(self, limit: int) -> list[StoredFile]:
-        """The rows stored last, newest first."""
-        return self._rows(select(_FILES).order_by(_FILES.c.file_id.desc()).limit(limit))
 
     def last_id(self) -> str | None:
         """The greatest file id."""

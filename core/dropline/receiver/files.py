@@ -2,7 +2,8 @@
 
     POST   /upload                 multipart/form-data, parts named `file`
     PUT    /files/by-name/<name>   one file, the raw body
-    GET    /files                  limit, after, q -> {"files": [...], "next": cursor or null}
+    GET    /files                  limit, after, q, order=newest
+                                   -> {"files": [...], "next": cursor or null}
     GET    /files/<file_id>        the bytes (attachment, Range, ETag)
     DELETE /files/<file_id>        204
 
@@ -81,7 +82,11 @@ def file_routes(store: Store, bus: EventBus, max_size: int | None) -> Blueprint:
     @routes.get("/files")
     def files() -> Response:
         limit = min(_number("limit", DEFAULT_LIMIT), MAX_LIMIT)
-        found = store.files.page(limit + 1, _cursor("after"), request.args.get("q", ""))
+        order = request.args.get("order", "oldest")
+        if order not in ("oldest", "newest"):
+            raise Problem(MALFORMED, f"`order` is oldest or newest; it was {order!r}.")
+        query, after = request.args.get("q", ""), _cursor("after")
+        found = store.files.page(limit + 1, after, query, newest_first=order == "newest")
         page = found[:limit]
         more = len(found) > limit
         return jsonify(

@@ -63,13 +63,13 @@ class Store:
         self._bus = bus
         self._data = data
         self._small = small
-        #: Called between two files by the threads that work; may keep them for a moment.
-        self.give_way = give_way
         self._has_room = True
         self._next_look = 0.0
         #: Files and bytes stored, and files deleted, since the start.
         self.stored, self.stored_bytes, self.deleted = 0, 0, 0
         self._counting = threading.Lock()
+        #: Called between two files by the threads that work; may keep them for a moment.
+        self.give_way = give_way
         self._folder = Folder(data)
         self._lock = FolderLock(data)
         with ExitStack() as undo:

@@ -8,7 +8,7 @@ from functools import partial
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QFontMetricsF, QPalette
-from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGraphicsView, QLabel, QVBoxLayout, QWidget
 
 from dropline_desktop.charts.axes import TimeAxis
 from dropline_desktop.charts.contents import CHARTS
@@ -19,6 +19,8 @@ from dropline_desktop.theme import Size, Space, Theme
 
 #: Milliseconds between two strips that are drawn one by one, in which the window is free.
 _BETWEEN_MS = 8
+_NOT_YET = QGraphicsView.ViewportUpdateMode.NoViewportUpdate
+_AS_IT_CHANGES = QGraphicsView.ViewportUpdateMode.MinimalViewportUpdate
 #: Runs of a curve, however wide the charts are.
 _MOST_RUNS = 1000
 
@@ -69,8 +71,8 @@ class Stack(QWidget):
 
     @property
     def runs(self) -> int:
-        """Runs of two points each that a curve is best made of: more than a point to a pixel."""
-        return max(2, min(round(0.6 * self.pixels), _MOST_RUNS))
+        """Runs of two points each that a curve is best made of: a point to a pixel."""
+        return max(2, min(round(self.pixels / 2), _MOST_RUNS))
 
     @property
     def view(self) -> tuple[float, float]:
@@ -106,7 +108,7 @@ class Stack(QWidget):
                 self._draw_next()
         else:
             for strip in self.strips:  # all have moved in time with the axis
-                strip.plot.viewport().setUpdatesEnabled(False)
+                strip.plot.setViewportUpdateMode(_NOT_YET)
             self._next.start()
 
     @property
@@ -117,7 +119,7 @@ class Stack(QWidget):
     def rest(self) -> None:
         """Leave undrawn what is."""
         for strip, _ in self._undrawn:
-            strip.plot.viewport().setUpdatesEnabled(True)
+            _paint(strip)
         self._undrawn.clear()
         self._next.stop()
 
@@ -142,7 +144,7 @@ class Stack(QWidget):
             self.drawing.emit()
             strip, draw = self._undrawn.pop(0)
             draw()
-            strip.plot.viewport().setUpdatesEnabled(True)
+            _paint(strip)
         if not self._undrawn:
             self._next.stop()
 
@@ -186,3 +188,8 @@ class Stack(QWidget):
     def _dress(self) -> None:
         self._moment.setFont(self._theme.font(Size.CAPTION))
         self._moment.setStyleSheet(f"color: {self._theme.colours.muted}")
+
+
+def _paint(strip: Strip) -> None:
+    strip.plot.setViewportUpdateMode(_AS_IT_CHANGES)
+    strip.plot.viewport().update()

@@ -2,6 +2,21 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="zh_CN" sourcelanguage="en">
 <context>
+    <name>Banner</name>
+    <message>
+        <source>Simulated load – no files are sent</source>
+        <translation>模拟负载 – 不发送任何文件</translation>
+    </message>
+    <message>
+        <source>Stop the simulation</source>
+        <translation>停止模拟</translation>
+    </message>
+    <message>
+        <source>It took {0}. {1}</source>
+        <translation>用时 {0}。{1}</translation>
+    </message>
+</context>
+<context>
     <name>Charts</name>
     <message>
         <source>now</source>
@@ -247,6 +262,14 @@
     <message>
         <source>Write down each arrival, start and end for dropline measure</source>
         <translation>记下每次到达、开始和结束，供 dropline measure 使用</translation>
+    </message>
+    <message>
+        <source>Si&amp;mulate load…</source>
+        <translation>模拟负载(&amp;M)…</translation>
+    </message>
+    <message>
+        <source>Watch a line under a load that is made up, and tune it</source>
+        <translation>观察虚构负载下的系统，并加以调优</translation>
     </message>
     <message>
         <source>&amp;About Dropline</source>
@@ -635,7 +658,6 @@
     <name>Figures</name>
     <message>
         <source>What is {}?</source>
-        <extracomment>Seconds whose words are as long as a value gets.</extracomment>
         <translation>什么是{}？</translation>
     </message>
 </context>
@@ -670,7 +692,6 @@
     <name>MainWindow</name>
     <message>
         <source>Dropline: {} to send</source>
-        <extracomment>Seconds between two readings that are shown as text: faster can&apos;t be read. Paths to take in; emitted while a drop lasts, see `Drops.received`. Job ids, or None for all. Job ids. Job ids, and the priority that they are to have. Bytes a second, or None for no limit. Try a target that is down now. A folder to watch, or to watch no more. Tell `watched` which files wait to be at rest. Ask for a recorded log to show; show the history. Seconds that the figures are to be taken over.</extracomment>
         <translation>Dropline：待发送 {} 个</translation>
     </message>
     <message>
@@ -707,6 +728,7 @@
     </message>
     <message>
         <source>Saved as {}</source>
+        <extracomment>Paths to take in; emitted while a drop lasts, see `Drops.received`. Job ids, or None for all. Job ids. Job ids, and the priority that they are to have. Bytes a second, or None for no limit. Try a target that is down now. A folder to watch, or to watch no more. Tell `watched` which files wait to be at rest. Ask for a simulated load. Ask for a recorded log to show; show the history. Seconds that the figures are to be taken over.</extracomment>
         <translation>已保存为 {}</translation>
     </message>
     <message>
@@ -1014,10 +1036,157 @@
     </message>
 </context>
 <context>
+    <name>ShareDialog</name>
+    <message>
+        <source>One moment…</source>
+        <extracomment>The side of the QR code, in device-independent pixels at least. Light modules around the code, without which readers do not find it. Let others in, and tell the address by `show_address`. Let nobody in any more.</extracomment>
+        <translation>请稍候…</translation>
+    </message>
+    <message>
+        <source>Point the phone&apos;s camera here. Whoever in your network knows this address can send files here, see and delete those that are stored, until you end it or close Dropline. The network itself can read what is sent.</source>
+        <translation>请用手机摄像头扫描。你的网络中凡知道此地址的人，都可以向这里发送文件，并查看和删除已存储的文件，直到你结束共享或关闭 Dropline。网络本身能读到所发送的内容。</translation>
+    </message>
+    <message>
+        <source>QR code of {}</source>
+        <translation>{} 的二维码</translation>
+    </message>
+    <message>
+        <source>Send from a phone</source>
+        <translation>从手机发送</translation>
+    </message>
+    <message>
+        <source>Copy the address</source>
+        <translation>复制地址</translation>
+    </message>
+    <message>
+        <source>Let nobody in any more</source>
+        <translation>结束共享</translation>
+    </message>
+</context>
+<context>
+    <name>Simulation</name>
+    <message>
+        <source>0 workers: nothing is served.</source>
+        <translation>0 个工作线程：什么都不会处理。</translation>
+    </message>
+    <message>
+        <source>Theory: the batch takes {}.</source>
+        <translation>理论值：这一批需要 {}。</translation>
+    </message>
+    <message>
+        <source>Theory has no formula for this.</source>
+        <translation>理论上没有适用的公式。</translation>
+    </message>
+    <message>
+        <source>Unstable: {0} come and {1} can be served, so the queue grows without end. {2} workers keep up.</source>
+        <translation>不稳定：到达 {0}，只能处理 {1}，队列会无限增长。需要 {2} 个工作线程才跟得上。</translation>
+    </message>
+    <message>
+        <source>Theory ({0}): ρ {1}, L {2}, τ {3}, wait {4}.</source>
+        <translation>理论值（{0}）：ρ {1}，L {2}，τ {3}，等待 {4}。</translation>
+    </message>
+    <message>
+        <source>{0} jobs come at once and take {1} on average.</source>
+        <translation>{0} 个任务同时到达，平均各需 {1}。</translation>
+    </message>
+    <message>
+        <source>Jobs come at {0} and take {1} on average.</source>
+        <translation>任务以 {0} 的速率到达，平均各需 {1}。</translation>
+    </message>
+</context>
+<context>
+    <name>SimulationDialog</name>
+    <message>
+        <source>&amp;Start again</source>
+        <extracomment>Of its sentences, in pixels. A `Plan`.</extracomment>
+        <translation>重新开始(&amp;S)</translation>
+    </message>
+    <message>
+        <source>&amp;Start</source>
+        <translation>开始(&amp;S)</translation>
+    </message>
+    <message>
+        <source>Simulate load</source>
+        <translation>模拟负载</translation>
+    </message>
+    <message>
+        <source>Jobs come by themselves and keep workers busy for a while: no file is sent. Watch the charts, move the workers&apos; slider, and see what theory says.</source>
+        <translation>任务自行到达，让工作线程忙上一阵，但不发送任何文件。观察图表，拖动工作线程滑块，看看理论怎么说。</translation>
+    </message>
+    <message>
+        <source>&amp;Jobs come</source>
+        <translation>任务到达(&amp;J)</translation>
+    </message>
+    <message>
+        <source>&amp;Rate</source>
+        <translation>到达率(&amp;R)</translation>
+    </message>
+    <message>
+        <source>&amp;How many</source>
+        <translation>数量(&amp;H)</translation>
+    </message>
+    <message>
+        <source>Ser&amp;vice time</source>
+        <translation>服务时间(&amp;V)</translation>
+    </message>
+    <message>
+        <source>&amp;Mean</source>
+        <translation>平均值(&amp;M)</translation>
+    </message>
+    <message>
+        <source>V&amp;ariability cs²</source>
+        <translation>变异性 cs²(&amp;A)</translation>
+    </message>
+    <message>
+        <source>&amp;Workers at first</source>
+        <translation>初始工作线程(&amp;W)</translation>
+    </message>
+    <message>
+        <source>By chance (Poisson)</source>
+        <translation>随机（泊松）</translation>
+    </message>
+    <message>
+        <source>Evenly</source>
+        <translation>均匀</translation>
+    </message>
+    <message>
+        <source>All at once (a batch)</source>
+        <translation>同时（一批）</translation>
+    </message>
+    <message>
+        <source>Exponential</source>
+        <translation>指数分布</translation>
+    </message>
+    <message>
+        <source>Always the same</source>
+        <translation>恒定</translation>
+    </message>
+    <message>
+        <source>Log-normal: a few take long</source>
+        <translation>对数正态：少数耗时很长</translation>
+    </message>
+    <message>
+        <source> a second</source>
+        <translation> 个/秒</translation>
+    </message>
+    <message>
+        <source> s</source>
+        <translation> 秒</translation>
+    </message>
+    <message>
+        <source>cs² = variance/mean²: 0 for equal times, 1 for exponential</source>
+        <translation>cs² = 方差/均值²：时间恒定时为 0，指数分布时为 1</translation>
+    </message>
+    <message>
+        <source>S&amp;top</source>
+        <translation>停止(&amp;T)</translation>
+    </message>
+</context>
+<context>
     <name>StatusBar</name>
     <message>
         <source>{} copied</source>
-        <extracomment>By how much, relative to L, the two sides of Little&apos;s law may differ: rounding, and no more. Try a target that is down now.</extracomment>
+        <extracomment>By how much, relative to L, the two sides of Little&apos;s law may differ: rounding, and no more. Try a target that is down now. Let other devices send here.</extracomment>
         <translation>已复制 {}</translation>
     </message>
     <message>
@@ -1027,6 +1196,10 @@
     <message>
         <source>Open the upload page in the browser</source>
         <translation>在浏览器中打开上传页面</translation>
+    </message>
+    <message>
+        <source>Send from a phone…</source>
+        <translation>从手机发送…</translation>
     </message>
     <message>
         <source>Try now</source>

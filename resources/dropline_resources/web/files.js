@@ -1,0 +1,144 @@
+// The list of what the receiver holds: newest first, searched, shown a page at a time.
+
+import { FOLDER } from "./folders.js";
+import { bytes, put, say, when } from "./words.js";
+
+const PAGE = 50;
+// Rows that stay while new ones come.
+const MOST = 500;
+
+const $ = (id) => document.getElementById(id);
+
+let files = [];
+let next = null;
+let query = "";
+let asking = null;
+let announce = () => {};
+
+export function begin(told) {
+  announce = told;
+  let timer;
+  $("search").addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      query = $("search").value;
+      reload();
+    }, 200);
+  });
+  $("more").addEventListener("click", () => read(next));
+}
+
+/** Read the list anew. */
+export function reload() {
+  return read(null);
+}
+
+/** Show files that were just stored, given in that order. */
+export function stored(fresh) {
+  const wanted = query.toLowerCase();
+  const known = new Set(files.map((file) => file.file_id));
+  const shown = fresh.filter((file) =>
+    file.name.toLowerCase().includes(wanted) && !known.has(file.file_id));
+  files = [...shown.reverse(), ...files];
+  if (files.length > MOST) {
+    files.length = MOST;
+    next = files[MOST - 1].file_id;
+  }
+  draw(new Set(shown.map((file) => file.file_id)));
+}
+
+/** Take a file off the list. */
+export function deleted(fileId) {
+  files = files.filter((file) => file.file_id !== fileId);
+  draw();
+}
+
+export function redraw() {
+  draw();
+}
+
+async function read(after) {
+  asking?.abort();
+  const mine = asking = new AbortController();
+  const about = new URLSearchParams({ order: "newest", limit: PAGE, q: query });
+  if (after) about.set("after", after);
+  try {
+    const answer = await fetch(`/files?${about}`, { signal: mine.signal });
+    const told = await answer.json();
+    if (!answer.ok) throw new Error(told.detail);
+    files = after ? [...files, ...told.files] : told.files;
+    next = told.next;
+    draw();
+  } catch (error) {
+    if (error.name !== "AbortError") announce(say("trouble", { reason: error.message }));
+  }
+}
+
+async function remove(file) {
+  $("question").textContent = say("deleteQuestion", { name: file.name });
+  $("ask").returnValue = "no";
+  $("ask").showModal();
+  await new Promise((resolve) => $("ask").addEventListener("close", resolve, { once: true }));
+  if ($("ask").returnValue !== "yes") return;
+  const at = files.findIndex((other) => other.file_id === file.file_id);
+  const answer = await fetch(`/files/${file.file_id}`, { method: "DELETE" });
+  if (!answer.ok && answer.status !== 404) {
+    announce((await answer.json()).detail);
+    return;
+  }
+  deleted(file.file_id);
+  announce(say("isDeleted", { name: file.name }));
+  const rows = $("list").rows;
+  (rows[Math.min(at, rows.length - 1)]?.querySelector("button") ?? $("stored")).focus();
+}
+
+function draw(fresh = new Set()) {
+  const rows = new Map([...$("list").rows].map((row) => [row.dataset.id, row]));
+  const wanted = files.map((file) => {
+    const row = rows.get(file.file_id) ?? made(file);
+    row.classList.toggle("new", fresh.has(file.file_id));
+    label(row, file);
+    return row;
+  });
+  $("list").replaceChildren(...wanted);
+  $("empty").hidden = files.length > 0;
+  put($("empty"), query ? "noneFound" : "none");
+  $("more").hidden = next === null;
+  if (fresh.size) setTimeout(() => draw(), 3000);
+}
+
+function made(file) {
+  const row = document.createElement("tr");
+  row.dataset.id = file.file_id;
+  const name = cell(row, "name");
+  if (file.type === FOLDER) {
+    name.textContent = file.name;
+  } else {
+    const link = document.createElement("a");
+    link.href = `/files/${file.file_id}`;
+    link.download = "";
+    link.textContent = file.name;
+    name.append(link);
+  }
+  cell(row, "number");
+  cell(row, "when");
+  const button = Object.assign(document.createElement("button"), { type: "button" });
+  button.className = "small";
+  button.addEventListener("click", () => remove(file));
+  cell(row, "act").append(button);
+  return row;
+}
+
+function label(row, file) {
+  const [, size, stored, act] = row.cells;
+  size.textContent = file.type === FOLDER ? say("isFolder") : bytes(file.size);
+  stored.textContent = when(file.stored_at);
+  act.firstChild.textContent = say("delete");
+  act.firstChild.setAttribute("aria-label", say("deleteOf", { name: file.name }));
+}
+
+function cell(row, kind) {
+  const made = row.insertCell();
+  made.className = kind;
+  return made;
+}

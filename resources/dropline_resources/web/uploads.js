@@ -1,0 +1,269 @@
+// The queue of this page: files go to the receiver by tus, a few at a time, and survive a reload.
+
+import { chosen, dropped } from "./folders.js";
+import { forget, keep, left, note } from "./kept.js";
+import { bytes, number, percent, put, say } from "./words.js";
+
+const AT_ONCE = 3;
+const PIECE = 16 * 1024 * 1024;
+const RETRIES = [0, 1000, 3000, 5000, 10000, 20000];
+// Transfers that are shown; more would make the page slow.
+const SHOWN = 50;
+
+const $ = (id) => document.getElementById(id);
+
+/** Every upload that is not done, by id. Its state: waiting, active, failed, or lost (no file). */
+const uploads = new Map();
+const totals = { count: 0, done: 0, size: 0, sent: 0 };
+let paused = false;
+let asked = false;
+let announce = () => {};
+
+/** Take files from drops and inputs; `told(sentence)` is how the page announces. */
+export async function begin(told) {
+  announce = told;
+  for (const id of ["files", "folder"]) {
+    $(id).addEventListener("change", () => {
+      add(chosen($(id)));
+      $(id).value = "";
+    });
+  }
+  $("pause").addEventListener("click", pause);
+  takeDrops();
+  for (const kept of await left()) {
+    enter({ ...kept, state: kept.file ? "waiting" : "lost" });
+  }
+  go();
+}
+
+/** Draw anew, in another language. */
+export function redraw() {
+  put($("pause"), paused ? "resume" : "pause");
+  draw();
+}
+
+function takeDrops() {
+  let inside = 0;
+  const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+  const mark = (step) => (event) => {
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    inside = Math.max(0, inside + step);
+    document.body.classList.toggle("dragging", inside > 0);
+  };
+  document.addEventListener("dragenter", mark(1));
+  document.addEventListener("dragleave", mark(-1));
+  document.addEventListener("dragover", mark(0));
+  document.addEventListener("drop", async (event) => {
+    mark(-inside)(event);
+    if (!carriesFiles(event)) return;
+    try {
+      for await (const batch of dropped(event.dataTransfer)) await add(batch);
+    } catch (error) {
+      announce(say("failed", { reason: error.message }));
+    }
+  });
+}
+
+async function add(found) {
+  const fresh = [];
+  for (const { path, file } of found) {
+    const known = [...(found.length < 100 ? uploads.values() : [])].find((upload) =>
+      upload.state === "lost" && upload.path === path
+      && upload.size === file.size && upload.modified === file.lastModified);
+    if (known) {
+      known.file = file;
+      known.state = "waiting";
+      continue;
+    }
+    const upload = {
+      id: token(), path, file, size: file.size, modified: file.lastModified, type: file.type,
+      url: null, sent: 0, state: "waiting",
+    };
+    enter(upload);
+    fresh.push(upload);
+  }
+  go();
+  await keep(fresh);
+}
+
+function enter(upload) {
+  uploads.set(upload.id, upload);
+  totals.count += 1;
+  totals.size += upload.size;
+  totals.sent += upload.sent;
+}
+
+function leave(upload) {
+  uploads.delete(upload.id);
+  forget(upload.id);
+  if (uploads.size === 0) Object.assign(totals, { count: 0, done: 0, size: 0, sent: 0 });
+}
+
+/** Start what may start. */
+function go() {
+  let room = paused ? 0 : AT_ONCE;
+  for (const upload of uploads.values()) {
+    if (room === 0) break;
+    if (upload.state === "waiting") start(upload);
+    if (upload.state === "active") room -= 1;
+  }
+  ask();
+}
+
+function start(upload) {
+  upload.state = "active";
+  upload.tus ??= new tus.Upload(upload.file, {
+    endpoint: "/tus/",
+    uploadUrl: upload.url,
+    chunkSize: PIECE,
+    retryDelays: RETRIES,
+    uploadDataDuringCreation: true,
+    storeFingerprintForResuming: false,
+    headers: { "Idempotency-Key": `page/${upload.id}` },
+    metadata: { filename: upload.path, filetype: upload.type },
+    onUploadUrlAvailable: () => {
+      upload.url = upload.tus.url;
+      note(upload);
+    },
+    onProgress: (sent) => {
+      totals.sent += sent - upload.sent;
+      upload.sent = sent;
+      ask();
+    },
+    onChunkComplete: () => note(upload),
+    onShouldRetry: (error) => mayPass(error.originalResponse?.getStatus() ?? 0),
+    onError: (error) => fail(upload, error),
+    onSuccess: () => {
+      totals.done += 1;
+      totals.sent += upload.size - upload.sent;
+      leave(upload);
+      go();
+    },
+  });
+  upload.tus.start();
+}
+
+/** Whether a later try may go better: no answer, busy, or another request's turn. */
+function mayPass(status) {
+  return status === 0 || [409, 423, 429, 502, 503, 504].includes(status);
+}
+
+function fail(upload, error) {
+  const body = error.originalResponse?.getBody();
+  upload.state = "failed";
+  upload.reason = say("unreachable");
+  try {
+    if (body) upload.reason = JSON.parse(body).detail;
+  } catch { /* not a problem of the receiver's */ }
+  upload.tus = undefined;
+  announce(say("failed", { reason: `${upload.path}: ${upload.reason}` }));
+  go();
+}
+
+async function cancel(upload) {
+  totals.count -= 1;
+  totals.size -= upload.size;
+  totals.sent -= upload.sent;
+  leave(upload);
+  go();
+  await upload.tus?.abort().catch(() => {});
+  if (upload.url) await tus.Upload.terminate(upload.url, {}).catch(() => {});
+}
+
+async function pause() {
+  paused = !paused;
+  $("pause").setAttribute("aria-pressed", paused);
+  put($("pause"), paused ? "resume" : "pause");
+  for (const upload of uploads.values()) {
+    if (paused && upload.state === "active") {
+      upload.state = "waiting";
+      upload.tus.abort();
+    }
+  }
+  go();
+}
+
+// --- what is shown -----------------------------------------------------------------------------
+
+/** Draw once before the next frame, however often it is asked for. */
+function ask() {
+  if (asked) return;
+  asked = true;
+  requestAnimationFrame(draw);
+}
+
+function draw() {
+  asked = false;
+  $("sending").hidden = uploads.size === 0;
+  $("progress").max = Math.max(1, totals.size);
+  $("progress").value = totals.size ? totals.sent : totals.done;
+  $("total").textContent = say("total", {
+    done: number(totals.done), count: number(totals.count),
+    sent: bytes(totals.sent), size: bytes(totals.size),
+  });
+  const shown = [];
+  for (const state of ["failed", "lost", "active", "waiting"]) {
+    for (const upload of uploads.values()) {
+      if (shown.length === SHOWN) break;
+      if (upload.state === state) shown.push(upload);
+    }
+  }
+  const rows = new Map([...$("transfers").children].map((row) => [row.dataset.id, row]));
+  $("transfers").replaceChildren(...shown.map((upload) => row(upload, rows.get(upload.id))));
+  $("more-transfers").hidden = shown.length === uploads.size;
+  $("more-transfers").textContent = say("others", { count: number(uploads.size - shown.length) });
+}
+
+/** An upload's row: the one that there is, brought up to date, so that the focus stays in it. */
+function row(upload, old) {
+  const element = old ?? made(upload);
+  const share = upload.size ? upload.sent / upload.size : 0;
+  const [, state, again, stop, bar] = element.children;
+  element.className = upload.state;
+  state.textContent = told(upload, share);
+  bar.value = share;
+  bar.hidden = upload.state === "failed" || upload.sent === 0;
+  bar.setAttribute("aria-label", upload.path);
+  again.hidden = upload.state !== "failed";
+  label(again, "retry", upload);
+  label(stop, "cancel", upload);
+  return element;
+}
+
+function told(upload, share) {
+  if (upload.state === "failed") return say("failed", { reason: upload.reason });
+  if (upload.state === "lost") return say("again", { percent: percent(share) });
+  if (upload.state === "active") return `${percent(share)} · ${bytes(upload.size)}`;
+  return say(paused ? "paused" : "waiting");
+}
+
+function made(upload) {
+  const element = document.createElement("li");
+  element.dataset.id = upload.id;
+  const name = Object.assign(document.createElement("span"), { textContent: upload.path });
+  name.className = "name";
+  const state = Object.assign(document.createElement("span"), { className: "state number" });
+  const bar = Object.assign(document.createElement("progress"), { max: 1 });
+  const again = Object.assign(document.createElement("button"), { type: "button" });
+  again.addEventListener("click", () => {
+    upload.state = "waiting";
+    go();
+  });
+  const stop = Object.assign(document.createElement("button"), { type: "button" });
+  stop.addEventListener("click", () => cancel(upload));
+  again.className = stop.className = "small";
+  element.append(name, state, again, stop, bar);
+  return element;
+}
+
+function label(button, key, upload) {
+  button.textContent = say(key);
+  button.setAttribute("aria-label", say(`${key}Of`, { name: upload.path }));
+}
+
+/** A random id; `crypto.randomUUID` is for secure addresses alone. */
+function token() {
+  return [...crypto.getRandomValues(new Uint8Array(16))]
+    .map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,168 @@
+// What the page says, in English and in Chinese, and numbers as people write them.
+
+const WORDS = {
+  en: {
+    skip: "Skip to the stored files",
+    connecting: "Connecting…",
+    live: "Live",
+    offline: "Connection lost, trying again…",
+    send: "Send files",
+    hint: "Drop files or folders anywhere on this page.",
+    chooseFiles: "Choose files",
+    chooseFolder: "Choose a folder",
+    pause: "Pause",
+    resume: "Resume",
+    cancel: "Cancel",
+    cancelOf: "Cancel {name}",
+    retry: "Try again",
+    retryOf: "Try {name} again",
+    waiting: "waiting",
+    paused: "paused",
+    again: "choose or drop this file again to go on at {percent}",
+    failed: "Not sent: {reason}",
+    unreachable: "the receiver could not be reached",
+    total: "{done} of {count} · {sent} of {size}",
+    others: "and {count} more",
+    figures: "The line",
+    handle: "Handling",
+    receive: "Receiving",
+    sendStation: "Sending",
+    lambda: "λ, files arriving a second",
+    mu: "μ, files a second per worker",
+    l: "L, files in the line",
+    tau: "τ, mean time in it",
+    last: "{figure}: {value} now, {low} to {high} in the last minutes",
+    stored: "Stored files",
+    search: "Search in names",
+    name: "Name",
+    size: "Size",
+    storedAt: "Stored",
+    actions: "Actions",
+    none: "Nothing yet.",
+    noneFound: "No name has that in it.",
+    more: "Show more",
+    delete: "Delete",
+    deleteOf: "Delete {name}",
+    deleteQuestion: "Delete {name}? It cannot be brought back.",
+    keep: "Keep it",
+    isStored: "{name} is stored",
+    areStored: "{count} files are stored",
+    isDeleted: "{name} is deleted",
+    isFolder: "empty folder",
+    terminal: "From a terminal:",
+    trouble: "The receiver did not answer. {reason}",
+  },
+  zh: {
+    skip: "跳到已存储的文件",
+    connecting: "正在连接…",
+    live: "实时",
+    offline: "连接已断开，正在重试…",
+    send: "发送文件",
+    hint: "将文件或文件夹拖放到本页任意位置。",
+    chooseFiles: "选择文件",
+    chooseFolder: "选择文件夹",
+    pause: "暂停",
+    resume: "继续",
+    cancel: "取消",
+    cancelOf: "取消 {name}",
+    retry: "重试",
+    retryOf: "重试 {name}",
+    waiting: "等待中",
+    paused: "已暂停",
+    again: "请再次选择或拖入此文件，将从 {percent} 处继续",
+    failed: "未发送：{reason}",
+    unreachable: "无法连接接收端",
+    total: "{done} / {count} 个 · {sent} / {size}",
+    others: "另有 {count} 个",
+    figures: "流水线",
+    handle: "处理",
+    receive: "接收",
+    sendStation: "发送",
+    lambda: "λ，每秒到达文件数",
+    mu: "μ，每个工作者每秒文件数",
+    l: "L，线上文件数",
+    tau: "τ，平均停留时间",
+    last: "{figure}：当前 {value}，近几分钟 {low} 到 {high}",
+    stored: "已存储的文件",
+    search: "按名称搜索",
+    name: "名称",
+    size: "大小",
+    storedAt: "存储时间",
+    actions: "操作",
+    none: "还没有文件。",
+    noneFound: "没有名称匹配的文件。",
+    more: "显示更多",
+    delete: "删除",
+    deleteOf: "删除 {name}",
+    deleteQuestion: "要删除 {name} 吗？删除后无法恢复。",
+    keep: "保留",
+    isStored: "{name} 已存储",
+    areStored: "已存储 {count} 个文件",
+    isDeleted: "{name} 已删除",
+    isFolder: "空文件夹",
+    terminal: "在终端中：",
+    trouble: "接收端没有响应。{reason}",
+  },
+};
+
+let language = localStorage.getItem("dropline-language")
+  ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");
+
+/** The sentence of that key, with `{name}` replaced by what stands under `name`. */
+export function say(key, values = {}) {
+  return WORDS[language][key].replace(/{(\w+)}/g, (_, name) => values[name]);
+}
+
+/** Put the page's words into its elements, and again whenever the language changes. */
+export function speak(changed) {
+  const button = document.getElementById("language");
+  const apply = () => {
+    document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
+    for (const element of document.querySelectorAll("[data-text]")) {
+      element.textContent = say(element.dataset.text);
+    }
+    button.textContent = language === "zh" ? "English" : "中文";
+    button.lang = language === "zh" ? "en" : "zh-CN";
+  };
+  button.addEventListener("click", () => {
+    language = language === "zh" ? "en" : "zh";
+    localStorage.setItem("dropline-language", language);
+    apply();
+    changed();
+  });
+  apply();
+}
+
+/** Show other words in an element of the page, also after the language changed. */
+export function put(element, key) {
+  if (element.dataset.text === key) return;
+  element.dataset.text = key;
+  element.textContent = say(key);
+}
+
+export function bytes(count) {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  const power = Math.min(units.length - 1, count < 1 ? 0 : Math.floor(Math.log10(count) / 3));
+  return `${number(count / 1000 ** power, power === 0 ? 0 : 1)} ${units[power]}`;
+}
+
+export function number(value, digits = 2) {
+  return new Intl.NumberFormat(locale(), { maximumFractionDigits: digits }).format(value);
+}
+
+/** A measured figure, with three digits that mean something. */
+export function figure(value) {
+  return number(value, value >= 100 ? 0 : value >= 10 ? 1 : 2);
+}
+
+export function percent(share) {
+  return new Intl.NumberFormat(locale(), { style: "percent" }).format(share);
+}
+
+export function when(iso) {
+  return new Date(iso).toLocaleString(locale(), { dateStyle: "medium", timeStyle: "short" });
+}
+
+function locale() {
+  return language === "zh" ? "zh-CN" : "en";
+}
