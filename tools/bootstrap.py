@@ -114,7 +114,7 @@ def main(target: str) -> None:
         make_venv()
         install_packages()
         stamp("packages", state)
-    if target == "check":
+    if target in {"check", "translations"}:
         return
     if stamped("libraries") != state and prepare_libraries():
         stamp("libraries", state)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QLocale, QObject, Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QApplication
 
 from dropline.events import NetworkUp
@@ -22,6 +22,7 @@ from dropline_desktop.errors import ErrorReporter
 from dropline_desktop.explorer import Explorers
 from dropline_desktop.icons import application_icon
 from dropline_desktop.interpreter import Interpreter
+from dropline_desktop.language import Translation
 from dropline_desktop.network import Network
 from dropline_desktop.right_of_way import RightOfWay
 from dropline_desktop.settings import Settings
@@ -63,6 +64,7 @@ class Application(QObject):
         self.errors = ErrorReporter(self)
         self.errors.install()
         self.settings = Settings(home.root)
+        self.translation = Translation(qt, self.settings.language, self)
         self.theme = Theme(qt, _mode(self.settings.theme), self)
         self.bus = QtBus(parent=self)
         self.window = MainWindow(self.settings, self.theme)
@@ -114,7 +116,8 @@ class Application(QObject):
         2. In a thread: other programs are answered no more, uploads stop, the receiver stops; and
            so does what is simulated.
         3. The bus delivers what they still had to say and stops.
-        4. The interpreter, signals and unexpected errors are as Python has them again.
+        4. The interpreter, signals and unexpected errors are as Python has them again, words as
+           the code has them.
         """
         if self._closing is not None:
             return
@@ -141,6 +144,7 @@ class Application(QObject):
         self.interpreter.close()
         self.signals.close()
         self.errors.uninstall()
+        self.translation.close()
         self.finished.emit()
 
     def _connect(self) -> None:
@@ -188,6 +192,7 @@ class Application(QObject):
         self._engine_failed.connect(window.show_notice)
         self._engine_closed.connect(self._finish)
         self._kept.connect(window.charts.set_past)
+        window.languageWanted.connect(self.translation.speak)
         window.openLogAsked.connect(lambda: self.explorers.ask(window))
         window.historyAsked.connect(self._show_history)
         window.simulateAsked.connect(self._simulate)
@@ -263,14 +268,13 @@ class Application(QObject):
 
 
 def make_qt(arguments: Sequence[str] = ("dropline",)) -> QApplication:
-    """The QApplication, named and in the user's locale."""
+    """The QApplication, named."""
     qt = QApplication(list(arguments))
     qt.setApplicationName("dropline")
     qt.setApplicationDisplayName("Dropline")
     qt.setDesktopFileName("dropline")
     qt.setWindowIcon(application_icon())
     qt.setQuitOnLastWindowClosed(False)  # the uploads end first
-    QLocale.setDefault(QLocale.system())
     return qt
 
 

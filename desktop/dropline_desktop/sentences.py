@@ -52,6 +52,15 @@ from dropline_desktop.text import printable
 translate = QCoreApplication.translate
 
 
+class counted:
+    """Sentences that count: `lupdate` finds plural forms in calls of a method `tr` alone."""
+
+    @staticmethod
+    def tr(text: str, comment: str, n: int) -> str:
+        """The sentence with the form for n, which stands for %Ln."""
+        return translate("counted", text, comment, n)
+
+
 class Kind(Enum):
     """What an event is about."""
 
@@ -141,14 +150,14 @@ def _sentence(event: Event, name: str) -> str:
                 first, format.count(len(paths) - 1)
             )
         case ScanProgressed(found=found):
-            return translate("Event", "Scanning: {} files found").format(format.count(found))
+            return counted.tr("Scanning: %Ln file(s) found", "", found)
         case ScanFinished(found=found, size=size, refused=refused, cancelled=cancelled):
             text = (
-                translate("Event", "Scan stopped by you: {0} files found, {1}, {2} refused")
+                counted.tr("Scan stopped by you: %Ln file(s) found, {0}, {1} refused", "", found)
                 if cancelled
-                else (translate("Event", "Scan finished: {0} files found, {1}, {2} refused"))
+                else counted.tr("Scan finished: %Ln file(s) found, {0}, {1} refused", "", found)
             )
-            return text.format(format.count(found), format.size(size), format.count(refused))
+            return text.format(format.size(size), format.count(refused))
         case FileRefused(reason=reason):
             return translate("Event", "Refused: {}").format(reason)
         case FolderWatched(folder=folder, note=""):
@@ -253,13 +262,9 @@ def order_name(order: Order) -> str:
 
 def drained_sentence(finished: int, failed: int, cancelled: int) -> str:
     """What became of the files, once none waits or runs: "500 files sent, 2 failed"."""
-    parts = [
-        translate("Event", "1 file sent")
-        if finished == 1
-        else translate("Event", "{} files sent").format(format.count(finished))
-    ]
+    parts = [counted.tr("%Ln file(s) sent", "", finished)]
     if failed:
         parts.append(translate("Event", "{} failed").format(format.count(failed)))
     if cancelled:
         parts.append(translate("Event", "{} cancelled").format(format.count(cancelled)))
-    return ", ".join(parts)
+    return translate("Event", ", ").join(parts)

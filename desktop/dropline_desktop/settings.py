@@ -12,6 +12,7 @@ from typing import TypeVar
 from PySide6.QtCore import QByteArray, QSettings
 
 from dropline.station import MIN_RATE, Order
+from dropline_desktop.language import Language
 
 T = TypeVar("T", int, float, str)
 
@@ -88,6 +89,16 @@ class Settings:
     @theme.setter
     def theme(self, value: str) -> None:
         self._file.setValue("theme", value)
+
+    @property
+    def language(self) -> Language:
+        """The language that the window speaks."""
+        name = self._read("language", Language.SYSTEM.value)
+        return Language(name) if name in set(Language) else Language.SYSTEM
+
+    @language.setter
+    def language(self, value: Language) -> None:
+        self._file.setValue("language", value.value)
 
     @property
     def last_folder(self) -> str:

@@ -38,6 +38,7 @@ from dropline_desktop.charts.marks import Mark, MarkKind
 from dropline_desktop.charts.stack import Stack
 from dropline_desktop.charts.timeline import Timeline
 from dropline_desktop.charts.toolbar import Toolbar
+from dropline_desktop.language import worded
 from dropline_desktop.quantities import P95
 from dropline_desktop.theme import Size, Theme
 
@@ -95,6 +96,7 @@ class Charts(QFrame):
         self._dress()
         self.set_window(10.0)
         self.follow()
+        worded(self, self._word)
 
     # --- what the window tells the charts -------------------------------------------------------
 
@@ -259,12 +261,7 @@ class Charts(QFrame):
     # --- inside ---------------------------------------------------------------------------------
 
     def _new_response_tools(self) -> tuple[QToolButton, QToolButton]:
-        decades = _small_button(
-            self.tr("log"), self.tr("Logarithmic scale: short and long times side by side.")
-        )
-        goal = _small_button(
-            self.tr("goal"), self.tr("A line for the response time you want. Drag it.")
-        )
+        decades, goal = _small_button(), _small_button()
         strip = self._stack.named("chartResponse")
         strip.add_tool(decades)
         strip.add_tool(goal)
@@ -275,7 +272,6 @@ class Charts(QFrame):
     def _lay_out(self) -> None:
         self.setProperty("card", True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName(self.tr("Live charts"))
         column = QVBoxLayout(self)
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)
@@ -302,6 +298,26 @@ class Charts(QFrame):
         self._timeline.changed.connect(self._soon)
         self._timeline.failed.connect(self.pastFailed)
         self._theme.changed.connect(self._dress)
+
+    def _word(self) -> None:
+        self.setAccessibleName(self.tr("Live charts"))
+        for button, text, tip in (
+            (
+                self._decades_button,
+                self.tr("log"),
+                self.tr("Logarithmic scale: short and long times side by side."),
+            ),
+            (
+                self._goal_button,
+                self.tr("goal"),
+                self.tr("A line for the response time you want. Drag it."),
+            ),
+        ):
+            button.setText(text)
+            button.setToolTip(tip)
+        self._label_times()
+        self._goal.say()
+        self._tell()
 
     def _dress(self) -> None:
         for button in (self._decades_button, self._goal_button):
@@ -384,12 +400,10 @@ class Charts(QFrame):
         self.goalChanged.emit(seconds)
 
 
-def _small_button(text: str, tip: str) -> QToolButton:
+def _small_button() -> QToolButton:
     button = QToolButton()
     button.setProperty("small", True)
     button.setProperty("outlined", True)
-    button.setText(text)
-    button.setToolTip(tip)
     button.setCheckable(True)
     button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     return button
