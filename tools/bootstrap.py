@@ -88,7 +88,9 @@ TEST_PROGRAMS = {
     "node": "nodejs",
     "npm": "npm",
     "openbox": "openbox",
+    "rabbitmq-server": "rabbitmq-server",
     "rclone": "rclone",
+    "redis-server": "redis-server",
     "xdotool": "xdotool",
     "xprop": "x11-utils",
 }
