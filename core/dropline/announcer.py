@@ -39,7 +39,33 @@ STATION = "send"
 PROGRESS_SECONDS = 0.1
 
 
-class Announcer:
+class StationAnnouncer:
+    """Tells the bus what happens to a station as a whole."""
+
+    def __init__(self, bus: EventBus, station: str, target: Target) -> None:
+        """`station` is the name that the events give it."""
+        self._bus = bus
+        self._station = station
+        self._target = target
+
+    def resized(self, before: int, wanted: int) -> None:
+        self._bus.post(WorkersChanged(self._station, before, wanted))
+
+    def paused(self, paused: bool) -> None:
+        self._bus.post(StationPaused(self._station) if paused else StationResumed(self._station))
+
+    def ordered(self, order: Order) -> None:
+        self._bus.post(OrderChanged(self._station, order))
+
+    def target_went(self, down: bool, reason: str) -> None:
+        url = self._target.url
+        self._bus.post(TargetDown(url, reason) if down else TargetUp(url))
+
+    def drained(self, finished: int, failed: int, cancelled: int) -> None:
+        self._bus.post(StationDrained(self._station, finished, failed, cancelled))
+
+
+class Announcer(StationAnnouncer):
     """Writes into the journal what happens to the jobs of the send station, then tells the bus."""
 
     def __init__(
@@ -52,9 +78,8 @@ class Announcer:
         clock: Callable[[], float],
     ) -> None:
         """`changed` gets a file that was sent and that has changed while it was in the line."""
-        self._bus = bus
+        super().__init__(bus, STATION, target)
         self._journal = journal
-        self._target = target
         self._spool = spool
         self._changed = changed
         self._clock = clock
@@ -137,22 +162,6 @@ class Announcer:
             changed = [job.id for job in jobs if job.priority == priority]
             self._write(self._journal.prioritised, changed, priority)
         self._bus.post(*(FilePrioritised(job.id, job.priority) for job in jobs))
-
-    def resized(self, before: int, wanted: int) -> None:
-        self._bus.post(WorkersChanged(STATION, before, wanted))
-
-    def paused(self, paused: bool) -> None:
-        self._bus.post(StationPaused(STATION) if paused else StationResumed(STATION))
-
-    def ordered(self, order: Order) -> None:
-        self._bus.post(OrderChanged(STATION, order))
-
-    def target_went(self, down: bool, reason: str) -> None:
-        url = self._target.url
-        self._bus.post(TargetDown(url, reason) if down else TargetUp(url))
-
-    def drained(self, finished: int, failed: int, cancelled: int) -> None:
-        self._bus.post(StationDrained(STATION, finished, failed, cancelled))
 
     def _record(self, served: Sequence[tuple[Job[Upload], Receipt]]) -> None:
         """Record as sent to the very target that says so, whatever was at its URL before."""

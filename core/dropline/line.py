@@ -1,6 +1,6 @@
 """The send line: paths in, verified files out.
 
-The one place that puts intake, journal, station, meter and target together. Every method of `Line`
+The one place that puts intake, journal, station and target together. Every method of `Line`
 returns at once: commands run on the line's own thread, walks on theirs, and what happened arrives
 as events on the bus, each after the journal has it.
 """
@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 
 from dropline.announcer import STATION, Announcer
 from dropline.bus import EventBus
@@ -27,27 +26,14 @@ from dropline.events import (
     FilesDropped,
     FileSkipped,
     JournalTroubled,
-    RecordingEnded,
-    RecordingStarted,
     ScanFinished,
     ScanProgressed,
 )
 from dropline.home import Home
 from dropline.intake import Batch, Found, Hold, Root, Spool, Watcher, find, walk_apart
 from dropline.journal import Journal, JournalError, Record, State
-from dropline.meter import Entry, Meter, Recorder
-from dropline.station import (
-    MAX_WINDOW,
-    MAX_WORKERS,
-    Backoff,
-    Breaker,
-    Job,
-    Observer,
-    Order,
-    Reading,
-    Sampler,
-    Station,
-)
+from dropline.operation import Operation
+from dropline.station import Backoff, Breaker, Job, Station
 from dropline.targets import Receipt, Target, Upload
 
 _log = logging.getLogger(__name__)
@@ -58,7 +44,7 @@ SCANS = 4
 RESTORED = 1000
 
 
-class Line:
+class Line(Operation[Upload, Receipt]):
     """A target, a queue before it, and workers in between."""
 
     def __init__(
@@ -83,7 +69,6 @@ class Line:
         that work, between two files or batches, and may keep them for a moment.
         """
         self.target = target
-        self._bus = bus
         self._spool = Spool(home.spool)
         with suppress(OSError):  # then nothing can be held, and the journal says so
             self._spool.open()
@@ -94,16 +79,11 @@ class Line:
             notice=lambda text: bus.post(JournalTroubled(str(home.journal), text)),
         )
         self._watcher = Watcher(self._take_rested, self._is_sent, bus.post, clock=clock)
-        self._workers = workers
-        #: Observes the station; any thread may read it.
-        self.meter = Meter(clock())
-        self._recording: tuple[Recorder, Observer] | None = None
         self._give_way = give_way
-        self._clock = clock
         self._announcer = Announcer(
             bus, self._journal, target, self._spool, self._look_again, clock
         )
-        self.station: Station[Upload, Receipt] = Station(
+        station: Station[Upload, Receipt] = Station(
             STATION,
             target.connect,
             self._announcer,
@@ -114,22 +94,17 @@ class Line:
             give_way=give_way,
             clock=clock,
         )
-        self.station.watch(self.meter.observe_all)
-        self._sampler = Sampler(self.station, self.meter, bus.post, clock=clock)
-        self._commands = ThreadPoolExecutor(1, thread_name_prefix="line commands")
+        super().__init__(station, bus, workers=workers, clock=clock)
         self._scanners = ThreadPoolExecutor(SCANS, thread_name_prefix="scan")
         self._drops = itertools.count(1)
         self._scans: dict[str, threading.Event] = {}
         self._going_on = False
-        self._lock = threading.Lock()
-        self._closed = False
 
     def start(self) -> None:
         """Begin to work and to measure."""
         self._going_on = True
         self._scanners.submit(self._go_on)
-        self._sampler.start()
-        self.resize(self._workers)
+        super().start()
 
     def drop(self, paths: Sequence[str], *, again: bool = False) -> str:
         """Take paths in; return the drop's id. Files in temporary folders are held first.
@@ -178,75 +153,9 @@ class Line:
         with self._lock:
             return bool(self._scans) or self._going_on
 
-    def resize(self, workers: int) -> None:
-        """Want this many workers. Raises ValueError for a number that is out of range."""
-        if not 0 <= workers <= MAX_WORKERS:
-            raise ValueError(f"{workers} workers: choose 0 to {MAX_WORKERS}")
-        self._command(self.station.resize, workers)
-
-    def limit(self, bytes_per_second: float | None) -> None:
-        """Send no more than this, all workers together; None is no limit.
-
-        Takes effect at once. Raises ValueError for less than `MIN_RATE`.
-        """
-        self.station.limit.rate = bytes_per_second
-
-    def pause(self) -> None:
-        """Start no more uploads; running ones end."""
-        self._command(self.station.pause)
-
-    def resume(self) -> None:
-        """Start uploads again."""
-        self._command(self.station.resume)
-
-    def cancel(self, jobs: Collection[int] | None = None) -> None:
-        """Take these files, or all, out of the line."""
-        self._command(self.station.cancel, jobs)
-
-    def retry(self, jobs: Collection[int] | None = None) -> None:
-        """Send these failed files, or all, again."""
-        self._command(self.station.retry, jobs)
-
     def send_again(self, jobs: Collection[int]) -> None:
         """Send these files, which were sent before, once more."""
         self._command(self._send_again, jobs)
-
-    def hold(self, jobs: Collection[int] | None = None) -> None:
-        """Let these files, or all, wait until they are released."""
-        self._command(self.station.hold, jobs)
-
-    def release(self, jobs: Collection[int] | None = None) -> None:
-        """Let held files, these or all, take their turn again."""
-        self._command(self.station.release, jobs)
-
-    def prioritise(self, jobs: Collection[int], priority: int) -> None:
-        """Send these waiting files before those of lower priority; 0 is the usual one."""
-        self._command(self.station.prioritise, jobs, priority)
-
-    def set_order(self, order: Order) -> None:
-        """Send what waits in another order."""
-        self._command(self.station.set_order, order)
-
-    def probe_now(self) -> None:
-        """Try a target that is down at once."""
-        self._command(self.station.probe_now)
-
-    def measure_over(self, seconds: float) -> None:
-        """Take the figures of readings over the last `seconds`, 1 to 3600; else ValueError."""
-        if not 1 <= seconds <= MAX_WINDOW:
-            raise ValueError(f"a window of {seconds} seconds: choose 1 to {MAX_WINDOW:.0f}")
-        self._sampler.window = seconds
-
-    def read(self, seconds: float) -> Reading:
-        """The instruments now; waits for the station's lock, so not for the GUI thread."""
-        return self._sampler.read(seconds)
-
-    def record(self, path: Path | None) -> None:
-        """Record the log of the station to a file from now on, which is its t = 0; None ends it.
-
-        What is in the line already is told first, at the negative times at which it happened.
-        """
-        self._command(self._record, path)
 
     def close(self) -> None:
         """Stop: no more scans, no more uploads; running ones are ended. Takes up to 2 seconds.
@@ -258,42 +167,9 @@ class Line:
             self._closed = True
         self.cancel_scan()
         self._scanners.shutdown()  # scans that never began end at once, as told
-        self._commands.shutdown(cancel_futures=True)
-        self._sampler.close()
-        self.station.close()
-        self._record(None)
+        super().close()
         self._journal.close()
         self._spool.close()
-
-    def _command(self, function: Callable[..., None], *arguments: object) -> None:
-        def run() -> None:
-            try:
-                function(*arguments)
-            except Exception:  # noqa: BLE001 - a command must not end the command thread
-                _log.exception("command %s failed", function.__name__)
-
-        with self._lock:
-            if not self._closed:
-                self._commands.submit(run)
-
-    def _record(self, path: Path | None) -> None:
-        if self._recording is not None:
-            recorder, observer = self._recording
-            self.station.unwatch(observer)
-            recorder.close()
-            self._bus.post(RecordingEnded(str(recorder.path), recorder.error or ""))
-            self._recording = None
-        if path is not None:
-            with suppress(OSError):  # the recorder meets the same error, and keeps it
-                path.parent.mkdir(parents=True, exist_ok=True)
-            recorder, start = Recorder(path), self._clock()
-
-            def observer(entries: Sequence[Entry]) -> None:
-                recorder.record(entry._replace(t=entry.t - start) for entry in entries)
-
-            self.station.watch(observer)
-            self._recording = recorder, observer
-            self._bus.post(RecordingStarted(str(path)))
 
     # --- from paths to jobs -----------------------------------------------------------------
 

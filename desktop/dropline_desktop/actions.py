@@ -160,5 +160,11 @@ def commands() -> tuple[Command, ...]:
             apart=True,
             checkable=True,
         ),
+        Command(
+            "simulate",
+            Menu.TRANSFERS,
+            translate("Command", "Si&mulate load…"),
+            translate("Command", "Watch a line under a load that is made up, and tune it"),
+        ),
         Command("about", Menu.HELP, translate("Command", "&About Dropline"), picture="help"),
     )

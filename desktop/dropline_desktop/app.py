@@ -32,6 +32,7 @@ from dropline_desktop.window import MainWindow
 
 if TYPE_CHECKING:
     from dropline.line import Line
+    from dropline_desktop.simulation import Simulation
 
 #: The embedded receiver's port.
 PORT = 8765
@@ -52,6 +53,7 @@ class Application(QObject):
     #: What the line watches, and which files in it wait to be at rest.
     _watched = Signal(object)
     _restless = Signal(object)
+    _shared = Signal(str, str)
 
     def __init__(self, qt: QApplication, home: Home, *, port: int = PORT) -> None:
         """Make everything; nothing runs yet. The receiver takes the next free port after `port`."""
@@ -70,6 +72,8 @@ class Application(QObject):
         self.interpreter = Interpreter()
         self.right_of_way = RightOfWay(self)
         self.network = Network(self.bus.post, self)
+        #: There once somebody has asked for it.
+        self.simulation: Simulation | None = None
         self.engine = Engine(
             home,
             self.bus,
@@ -107,7 +111,8 @@ class Application(QObject):
         """End everything, in this order, while the event loop goes on; then `finished`.
 
         1. The window and the tray icon go, so that nothing new is asked for.
-        2. In a thread: other programs are answered no more, uploads stop, the receiver stops.
+        2. In a thread: other programs are answered no more, uploads stop, the receiver stops; and
+           so does what is simulated.
         3. The bus delivers what they still had to say and stops.
         4. The interpreter, signals and unexpected errors are as Python has them again.
         """
@@ -116,12 +121,16 @@ class Application(QObject):
         self._closing = threading.Thread(target=self._close_engine, name="engine close")
         self.window.close()
         self.explorers.close()
+        if self.simulation is not None:
+            self.simulation.close()
         self.tray.hide()
         self._closing.start()
 
     def _close_engine(self) -> None:
         try:
             self.engine.close()
+            if self.simulation is not None:
+                self.simulation.wait()
         finally:
             self._engine_closed.emit()
 
@@ -163,6 +172,9 @@ class Application(QObject):
         window.limitWanted.connect(self._limit)
         window.windowChosen.connect(self._measure_over)
         window.recordWanted.connect(self._record)
+        window.share.asked.connect(lambda: engine.share(self._shared.emit))
+        window.share.ended.connect(engine.unshare)
+        self._shared.connect(window.share.show_address)
         window.closed.connect(self.shutdown)
         for part in (window, tray):
             part.pauseWanted.connect(self._pause)
@@ -178,6 +190,7 @@ class Application(QObject):
         self._kept.connect(window.charts.set_past)
         window.openLogAsked.connect(lambda: self.explorers.ask(window))
         window.historyAsked.connect(self._show_history)
+        window.simulateAsked.connect(self._simulate)
         self._show_asked.connect(window.bring_to_front)
 
     def _take_in(self, paths: list[str]) -> None:
@@ -235,6 +248,14 @@ class Application(QObject):
         past = self.window.charts.past
         if past is not None:  # else it is just starting
             self.explorers.show_history(past)
+
+    def _simulate(self) -> None:
+        if self.simulation is None:
+            # Not at the top: it takes what the engine imports while the window shows already.
+            from dropline_desktop.simulation import Simulation
+
+            self.simulation = Simulation(self.window, self.theme, self.right_of_way, self)
+        self.simulation.ask()
 
     def _measure_over(self, seconds: float) -> None:
         self.settings.figures_window = seconds

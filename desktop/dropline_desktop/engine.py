@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dropline.history import Keeper, Past
     from dropline.line import Line
     from dropline.receiver import Receiver
+    from dropline.station import Reading
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +40,8 @@ FORWARDED: tuple[type[Event], ...] = (
 )
 #: What the embedded receiver is called in idempotency keys, whichever port is free.
 EMBEDDED = "embedded"
+#: Seconds that the figures which the receiver tells are taken over.
+SHOWN_TO_OTHERS = 10.0
 
 
 class Engine:
@@ -103,6 +106,25 @@ class Engine:
             self.do(lambda line: line.drop(paths))
         self._shown()
 
+    def share(self, told: Callable[[str, str], None]) -> None:
+        """Let other devices in; `told` gets the address, or "" and why not, in another thread."""
+
+        def begin() -> None:
+            from dropline.receiver import ReceiverError
+
+            assert self._receiver is not None
+            try:
+                told(self._receiver.share(), "")
+            except ReceiverError as error:
+                told("", str(error))
+
+        self.do(lambda _line: threading.Thread(target=begin, daemon=True).start())
+
+    def unshare(self) -> None:
+        """Let nobody else in any more."""
+        if self._receiver is not None:
+            threading.Thread(target=self._receiver.unshare, daemon=True).start()
+
     def status(self) -> dict[str, Any]:
         """What `dropline status` says; not for the GUI thread."""
         from dropline.control import line_status
@@ -143,7 +165,10 @@ class Engine:
         from dropline.targets import ReceiverTarget
 
         receiver = self._receiver = Receiver(
-            self._home.receiver_data, port=self._port, give_way=self._give_way
+            self._home.receiver_data,
+            port=self._port,
+            give_way=self._give_way,
+            readings=self._readings,
         )
         for topic in FORWARDED:
             receiver.bus.subscribe(topic, self._forward, batches=True)
@@ -179,6 +204,11 @@ class Engine:
             for command in self._early:  # inside the lock: what is asked next comes after them
                 command(line)
             self._early.clear()
+
+    def _readings(self) -> list[Reading]:
+        """The figures of the line's station, for the receiver's page and /metrics."""
+        line = self._line
+        return [] if line is None else [line.read(SHOWN_TO_OTHERS)]
 
     def _forward(self, messages: list[Message]) -> None:
         self._bus.post(*(message.data for message in messages))

@@ -33,6 +33,8 @@ class StatusBar(QStatusBar):
 
     #: Try a target that is down now.
     probeAsked = Signal()
+    #: Let other devices send here.
+    shareAsked = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -88,8 +90,10 @@ class StatusBar(QStatusBar):
         copy.triggered.connect(self.copy_address)
         visit = QAction(self.tr("Open the upload page in the browser"), self)
         visit.triggered.connect(lambda: QDesktopServices.openUrl(QUrl(self._url)))
+        share = QAction(self.tr("Send from a phone…"), self)
+        share.triggered.connect(self.shareAsked)
         menu = QMenu(self.receiver)
-        menu.addActions([copy, visit])
+        menu.addActions([copy, visit, share])
         self.receiver.setIcon(icon("copy", self._theme))
         self.receiver.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.receiver.setPopupMode(QToolButton.ToolButtonPopupMode.DelayedPopup)

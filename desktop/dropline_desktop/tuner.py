@@ -74,6 +74,11 @@ class Tuner(QWidget):
         """The number that the controls show."""
         return self.spin.value()
 
+    def hide_limit(self) -> None:
+        """Leave the limit out: the line sends no bytes."""
+        self._limit_title.hide()
+        self.limit.hide()
+
     def show_reading(self, reading: Reading) -> None:
         """Show what runs; and what is wanted, where that was changed elsewhere."""
         settled = time.monotonic() - self._asked > SETTLING

@@ -6,20 +6,9 @@ connects them.
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, datetime
-
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction, QActionGroup, QCloseEvent
-from PySide6.QtWidgets import (
-    QFrame,
-    QMainWindow,
-    QMessageBox,
-    QScrollArea,
-    QSplitter,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QMainWindow, QMessageBox, QSplitter, QStackedWidget, QWidget
 
 from dropline import __version__
 from dropline.bus import EventBus
@@ -30,30 +19,23 @@ from dropline.events import (
     HandlerFailed,
     JournalTroubled,
     Message,
-    OrderChanged,
     RecordingEnded,
 )
 from dropline.station import Order, Reading
 from dropline_desktop import format
 from dropline_desktop.actions import Menu, commands
-from dropline_desktop.charts import Charts, mark_of
 from dropline_desktop.drop_zone import Chooser, Drops, DropZone
 from dropline_desktop.events import EventLog
-from dropline_desktop.figures import Figures
 from dropline_desktop.icons import application_icon
+from dropline_desktop.instruments import READING_EVERY, Instruments, column
 from dropline_desktop.notices import Notices
-from dropline_desktop.order import OrderChoice
 from dropline_desktop.sentences import sentence
 from dropline_desktop.settings import Settings
+from dropline_desktop.share import ShareDialog
 from dropline_desktop.status import StatusBar
 from dropline_desktop.theme import Mode, Space, Theme
-from dropline_desktop.tiles import Tiles
 from dropline_desktop.transfers import TransfersPanel
-from dropline_desktop.tuner import Tuner
 from dropline_desktop.watched import WatchedFolders
-
-#: Seconds between two readings that are shown as text: faster can't be read.
-READING_EVERY = 0.25
 
 
 class MainWindow(QMainWindow):
@@ -84,6 +66,8 @@ class MainWindow(QMainWindow):
     #: Tell `watched` which files wait to be at rest.
     restlessAsked = Signal()
     recordWanted = Signal(bool)
+    #: Ask for a simulated load.
+    simulateAsked = Signal()
     #: Ask for a recorded log to show; show the history.
     openLogAsked = Signal()
     historyAsked = Signal()
@@ -105,14 +89,17 @@ class MainWindow(QMainWindow):
         self.notices = Notices(theme)
         self.drop_zone = DropZone(theme, self._actions["addFiles"], self._actions["addFolder"])
         self.transfers = TransfersPanel(theme)
-        self.tiles = Tiles(theme)
-        self.charts = Charts(theme)
-        self.tuner = Tuner(theme, settings.workers, settings.limit)
-        self.order = OrderChoice(theme, settings.order)
-        self.figures = Figures(theme)
+        self.instruments = Instruments(
+            theme, workers=settings.workers, order=settings.order, limit=settings.limit
+        )
+        self.tiles = self.instruments.tiles
+        self.charts = self.instruments.charts
+        self.tuner = self.instruments.tuner
+        self.order = self.instruments.order
         self.log = EventLog(theme, self.transfers.model.rows.name_of)
         self.status = StatusBar(theme)
         self.watched = WatchedFolders(theme, self)
+        self.share = ShareDialog(theme, self)
         self._lost: dict[str, str] = {}
         self._lay_out()
         self._make_menus()
@@ -127,8 +114,7 @@ class MainWindow(QMainWindow):
         bus.subscribe("", self.status.take, batches=True)
         bus.subscribe("dropline.folder.", self.watched.take, batches=True)
         bus.subscribe("dropline.folder.", self._take_folder)
-        for topic in ("dropline.station.", "dropline.target.", "dropline.network."):
-            bus.subscribe(topic, self._take_marks, batches=True)
+        self.instruments.listen(bus)
         bus.subscribe(JournalTroubled, lambda message: self.show_notice(message.data.reason))
         bus.subscribe(Reading, self._take_readings, batches=True)
         bus.subscribe(HandlerFailed, self._take_failure)
@@ -138,12 +124,26 @@ class MainWindow(QMainWindow):
         """Tell the user something that must be read, without stopping anything."""
         self.notices.show_notice(text, details)
 
+    def tell_saved(self, path: str) -> None:
+        """Say for a moment where something was saved."""
+        self.status.showMessage(self.tr("Saved as {}").format(path), 8000)
+
     def bring_to_front(self) -> None:
         """Show the window above the others."""
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
         self.show()
         self.raise_()
         self.activateWindow()
+
+    def show_simulation(self, page: QWidget) -> None:
+        """Show a simulated line's page in place of the instruments, until `hide_simulation`."""
+        self._stage.addWidget(page)
+        self._stage.setCurrentWidget(page)
+
+    def hide_simulation(self, page: QWidget) -> None:
+        """Show the send line's instruments again."""
+        self._stage.removeWidget(page)
+        self._stage.setCurrentWidget(self.instruments)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self._save()
@@ -154,16 +154,10 @@ class MainWindow(QMainWindow):
     # --- what arrives -----------------------------------------------------------------------
 
     def _take_readings(self, messages: list[Message]) -> None:
-        for message in messages:
-            self.charts.add_reading(message.data)  # type: ignore[arg-type]
         reading = messages[-1].data
         assert isinstance(reading, Reading)
-        self.tuner.show_reading(reading)
-        self.order.show_reading(reading)
         if reading.t - self._shown_at >= READING_EVERY:
             self._shown_at = reading.t
-            self.tiles.show_reading(reading)
-            self.figures.show_reading(reading)
             self.status.show_reading(reading)
             self._show_title(reading)
 
@@ -173,15 +167,6 @@ class MainWindow(QMainWindow):
         self.setWindowTitle(
             self.tr("Dropline: {} to send").format(left) if reading.in_system else "Dropline"
         )
-
-    def _take_marks(self, messages: list[Message]) -> None:
-        for message in messages:
-            ago = (datetime.now(UTC) - message.time).total_seconds()
-            at = time.monotonic() - ago
-            if isinstance(message.data, OrderChanged):
-                self.order.show_change(Order(message.data.order), at)
-            if (look := mark_of(message.data)) is not None:
-                self.charts.add_mark(at, *look)
 
     def _take_folder(self, message: Message) -> None:
         """A watched folder that is lost must be read of, for as long as it is."""
@@ -223,6 +208,7 @@ class MainWindow(QMainWindow):
             "cancelAll": lambda: self.cancelAsked.emit(None),
             "stopScan": self.stopScanAsked.emit,
             "record": self.recordWanted.emit,
+            "simulate": self.simulateAsked.emit,
             "about": self._about,
         }
         return {
@@ -231,39 +217,24 @@ class MainWindow(QMainWindow):
         }
 
     def _lay_out(self) -> None:
-        self._tune = self._tune_panel()
-        self._instruments = QSplitter(Qt.Orientation.Horizontal)
-        self._instruments.addWidget(_column(self.tiles, self.charts))
-        self._instruments.addWidget(self._tune)
-        self._instruments.setStretchFactor(0, 1)
+        self._stage = QStackedWidget()
+        self._stage.addWidget(self.instruments)
         self._rows = QSplitter(Qt.Orientation.Vertical)
-        self._rows.addWidget(self._instruments)
+        self._rows.addWidget(self._stage)
         self._rows.addWidget(self.log)
         self._rows.setStretchFactor(0, 1)
         self._columns = QSplitter(Qt.Orientation.Horizontal)
-        self._columns.addWidget(_column(self.drop_zone, self.transfers))
+        self._columns.addWidget(column(self.drop_zone, self.transfers))
         self._columns.addWidget(self._rows)
         self._columns.setStretchFactor(1, 1)
         for splitter in self._splitters:
             splitter.setChildrenCollapsible(False)
-        self.setCentralWidget(_column(self.notices, self._columns, margin=Space.M))
+        self.setCentralWidget(column(self.notices, self._columns, margin=Space.M))
         self.setStatusBar(self.status)
 
     @property
     def _splitters(self) -> tuple[QSplitter, QSplitter, QSplitter]:
-        return self._columns, self._rows, self._instruments
-
-    def _tune_panel(self) -> QWidget:
-        card = QFrame()
-        card.setProperty("card", True)
-        card.setObjectName("tunePanel")
-        layout = QVBoxLayout(card)
-        layout.setContentsMargins(Space.M, Space.M, Space.M, Space.M)
-        layout.setSpacing(Space.L)
-        layout.addWidget(self.tuner)
-        layout.addWidget(self.order)
-        layout.addWidget(self.figures, 1)
-        return _Scrolled(card)
+        return self._columns, self._rows, self.instruments
 
     def _make_menus(self) -> None:
         menus = {menu: self.menuBar().addMenu(menu.title) for menu in Menu}
@@ -273,7 +244,7 @@ class MainWindow(QMainWindow):
             menus[command.menu].addAction(self._actions[command.name])
         view = menus[Menu.VIEW]
         for part, text in (
-            (self._tune, self.tr("&Tuning panel")),
+            (self.instruments.panel, self.tr("&Tuning panel")),
             (self.log, self.tr("&Event log")),
         ):
             shown = view.addAction(text)
@@ -315,6 +286,7 @@ class MainWindow(QMainWindow):
         self.tuner.limit.refused.connect(self.show_notice)
         self.order.orderWanted.connect(self.orderWanted)
         self.status.probeAsked.connect(self.probeAsked)
+        self.status.shareAsked.connect(self.share.open)
         self.chooser.watchChosen.connect(self.watchAsked)
         self.watched.watchAsked.connect(self.chooser.watched)
         self.watched.stopAsked.connect(self.unwatchAsked)
@@ -322,9 +294,7 @@ class MainWindow(QMainWindow):
         self.charts.windowChanged.connect(self.windowChosen)
         self.charts.exportFailed.connect(self.show_notice)
         self.charts.pastFailed.connect(self.show_notice)
-        self.charts.exported.connect(
-            lambda path: self.status.showMessage(self.tr("Saved as {}").format(path), 8000)
-        )
+        self.charts.exported.connect(self.tell_saved)
 
     # --- what is remembered -----------------------------------------------------------------
 
@@ -367,30 +337,3 @@ class MainWindow(QMainWindow):
             self.tr("Drop files in, watch the line, tune it. Free software, MIT licence.")
         )
         box.open()
-
-
-class _Scrolled(QScrollArea):
-    """A panel that scrolls up and down where it is too high, and is never cut at its side."""
-
-    def __init__(self, panel: QWidget) -> None:
-        super().__init__()
-        self._panel = panel
-        self.setWidget(panel)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-
-    def minimumSizeHint(self) -> QSize:
-        # With room for the bar at all times: what stands beside it does not move when it comes.
-        bar = self.verticalScrollBar().sizeHint().width()
-        return QSize(self._panel.minimumSizeHint().width() + bar, 100)
-
-
-def _column(*parts: QWidget, margin: int = 0) -> QWidget:
-    column = QWidget()
-    layout = QVBoxLayout(column)
-    layout.setContentsMargins(margin, margin, margin, margin)
-    layout.setSpacing(Space.M)
-    for part in parts:
-        layout.addWidget(part, 0 if part is not parts[-1] else 1)
-    return column

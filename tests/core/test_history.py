@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -264,6 +265,33 @@ def test_reading_where_there_is_nothing_makes_no_file(path: Path) -> None:
     nothing = Store(path, "send")
     assert (nothing.extent(), nothing.rows(0, 1), nothing.marks(0, 1)) == (None, (), [])
     assert not path.exists()
+
+
+def test_reading_goes_on_while_the_file_is_made_and_closed(tmp_path: Path) -> None:
+    stop = threading.Event()
+    failed: list[Exception] = []
+
+    def read(path: Path) -> None:
+        while not stop.is_set() and not failed:
+            try:
+                Store(path, "send").rows(0.0, 1e12)
+            except HistoryError as error:
+                failed.append(error)
+
+    for number in range(30):
+        path = tmp_path / str(number) / "history.sqlite"
+        stop.clear()
+        readers = [threading.Thread(target=read, args=(path,)) for _ in range(2)]
+        for reader in readers:
+            reader.start()
+        writer = Store(path, "send")
+        writer.open(pytest.fail)
+        writer.append([])
+        writer.close()
+        stop.set()
+        for reader in readers:
+            reader.join()
+    assert failed == []
 
 
 WRITER = """

@@ -436,3 +436,35 @@ def test_more_uploads_at_once_than_threads(receiver: Receiver) -> None:
     for raw in raws:
         raw.close()
     assert len(requests.get(f"{receiver.url}/files").json()["files"]) == len(raws)
+
+
+# --- letting others in --------------------------------------------------------------------------
+
+
+def test_others_are_let_in_by_an_address_with_a_token(receiver: Receiver) -> None:
+    address = receiver.share("127.0.0.2")
+    assert address.startswith("http://127.0.0.2:")
+    url, _, token = address.partition("/?token=")
+    assert requests.get(address).status_code == 200
+    assert requests.get(f"{url}/files").status_code == 401
+    headers = {"Authorization": f"Bearer {token}"}
+    assert requests.put(f"{url}/files/by-name/a", data=b"a", headers=headers).status_code == 201
+    assert len(requests.get(f"{receiver.url}/files").json()["files"]) == 1  # one store
+    again = receiver.share("127.0.0.2")
+    assert requests.get(again).status_code == 200
+    assert requests.get(again.partition("?")[0], headers=headers).status_code == 401  # the old one
+    receiver.unshare()
+    with pytest.raises(requests.ConnectionError):
+        requests.get(again)
+    assert requests.get(f"{receiver.url}/healthz").ok
+
+
+def test_a_receiver_that_is_stopped_lets_nobody_in(tmp_path: Path) -> None:
+    receiver = Receiver(tmp_path, port=0)
+    with pytest.raises(ReceiverError, match="does not run"):
+        receiver.share("127.0.0.2")
+    receiver.start()
+    address = receiver.share("127.0.0.2")
+    receiver.stop()
+    with pytest.raises(requests.ConnectionError):
+        requests.get(address)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import socket
@@ -363,3 +364,22 @@ def test_a_walk_that_gets_no_process_goes_on_here(
     found = [next(batches), next(batches)]
     assert psutil.Process().children() == before
     assert items([*found, *batches]) == items(walk([tree]))
+
+
+def test_held_sources_that_go_as_soon_as_they_are_found_are_all_found(
+    at_once: None, tmp_path: Path
+) -> None:
+    """As they do when they are sent and released while the walk goes on."""
+    held = tmp_path / "held" / "tree"
+    for number in range(BATCH_ITEMS):
+        write(held / "many" / str(number), b"")
+    found: list[Found] = []
+    for batch in walk_apart([Root("/tmp/tree", os.fspath(held))]):
+        assert batch.refused == []
+        found += batch.found
+        for item in batch.found:
+            os.unlink(item.source)
+        with contextlib.suppress(OSError):  # not empty yet
+            (held / "many").rmdir()
+            held.rmdir()
+    assert len(found) == len(set(found)) == BATCH_ITEMS

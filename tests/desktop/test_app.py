@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import requests
 from PySide6.QtCore import QMimeData, Qt, QTimer
@@ -40,8 +41,10 @@ from dropline.station import Order, Reading
 from dropline_desktop import demo
 from dropline_desktop.app import Application
 from dropline_desktop.charts import MarkKind
+from dropline_desktop.charts.contents import COLUMNS
 from dropline_desktop.dropped import to_url
 from dropline_desktop.network import Reachability
+from dropline_desktop.quantities import THROUGHPUT
 from dropline_desktop.transfers.rows import State
 
 PATIENCE = 30_000  # milliseconds
@@ -519,6 +522,36 @@ def test_a_second_start_hands_its_paths_over(dropline_home, wait, tmp_path):
     finally:
         process.terminate()
         assert process.wait(15) == 0
+
+
+def test_the_history_outlives_a_kill(application, dropline_home, qtbot, wait, tmp_path):
+    folder = make_files(tmp_path / "files", 20)
+    total = 20 + len(ODD_NAMES) + 1
+    past = Store(dropline_home / "history.sqlite", "send")
+
+    def finished() -> int:
+        told = summary(past.rows(0.0, math.inf))
+        return 0 if told is None else told.figures.finished
+
+    process = subprocess.Popen([sys.executable, "-m", "dropline_desktop", os.fspath(folder)])
+    try:
+        wait(lambda: finished() == total)
+    finally:
+        process.kill()
+        process.wait(15)
+    assert finished() == total
+    app = application()
+    app.start()
+    charts = app.window.charts
+    charts.follow(600.0)
+    wait(lambda: charts.past is not None)
+
+    def greatest() -> float:
+        charts.draw()
+        values = charts._timeline.points(*charts.view, 100, 10.0)[1]
+        return float(np.nanmax(values[COLUMNS.index(THROUGHPUT)], initial=0.0))
+
+    wait(lambda: greatest() > 0)
 
 
 def test_the_log_is_recorded_and_measures_what_was_sent(app, wait, tmp_path):

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 COMMANDS = {
     "serve": "run the receiver alone",
     "send": "send files without a window",
+    "load": "put a line under a load, and see theory meet measurement",
     "status": "show the figures of the running window or sender",
     "measure": "compute the figures of a recorded log",
     "report": "write a report of a recorded log or of the history",

@@ -8,20 +8,17 @@ wholly), with 1 when some were not (they are listed), with 2 when it was called 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
-import sys
 from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
-from rich.live import Live
 from rich.markup import escape
-from rich.table import Table
 
 from dropline.bus import MemoryBus
 from dropline.cli import USAGE_ERROR, CommandError, destination
+from dropline.cli.live import live_row, row
 from dropline.cli.signals import Stop, stop_on_signals
 from dropline.control import (
     STATUS_WINDOW,
@@ -259,56 +256,18 @@ def _watch(line: Line, folder: str) -> None:
 
 def _look_on(line: Line, stop: Stop, *, until_drained: bool, quiet: bool) -> None:
     """Wait for the end of the line, or the signal, showing the figures where a person looks on."""
-    console = Console(stderr=True)
-    with contextlib.ExitStack() as stack:
-        live = None
-        if console.is_terminal and not quiet:
-            live = stack.enter_context(
-                Live(console=console, transient=True, redirect_stdout=sys.stdout.isatty())
-            )
+    with live_row(quiet=quiet) as show:
         while not stop.is_set():
-            if live is not None:
-                live.update(_table(line.read(10.0)))
+            if show is not None:
+                show(line.read(10.0))
             if not until_drained:
-                stop.wait(None if live is None else 0.1)
+                stop.wait(None if show is None else 0.1)
                 continue
             walked = not line.scanning
             if line.station.wait_drained(0.1) and walked:
                 break
             if line.scanning:
                 stop.wait(0.02)
-
-
-def _table(reading: Reading) -> Table:
-    figures = reading.figures
-    table = Table(box=None, padding=(0, 2))
-    for heading in ("λ /s", "X /s", "μ /s", "ρ", "L", "τ s", "p95 s", "sent", "failed", "left"):
-        table.add_column(heading, justify="right")
-    table.add_row(
-        _number(figures.arrival_rate),
-        _number(figures.throughput),
-        _number(figures.service_rate),
-        _number(figures.utilisation),
-        str(reading.in_system),
-        _number(figures.mean_response),
-        _number(reading.p95),
-        str(reading.finished),
-        str(reading.failed),
-        _left(reading),
-    )
-    return table
-
-
-def _left(reading: Reading) -> str:
-    """Such as "12 s (10–15)"."""
-    text = f"{_number(reading.eta)} s"
-    if not reading.eta or reading.eta_low is None or reading.eta_high is None:
-        return text
-    return f"{text} ({_number(reading.eta_low)}–{_number(reading.eta_high)})"
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
 def _report(outcome: Outcome, reading: Reading, *, as_json: bool) -> None:
@@ -333,7 +292,7 @@ def _report(outcome: Outcome, reading: Reading, *, as_json: bool) -> None:
         console.print(f"{_files(len(outcome.problems))} not sent; the reasons stand above.")
     if outcome.left:
         console.print(f"{_files(len(outcome.left))} left when it was stopped: send again.")
-    console.print(_table(reading))
+    console.print(row(reading))
 
 
 def _warn(message: Message) -> None:

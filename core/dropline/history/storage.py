@@ -84,7 +84,12 @@ def open_to_write(path: Path, notice: Callable[[str], object]) -> sqlite3.Connec
 
 def open_to_read(path: Path) -> sqlite3.Connection:
     """A connection that changes nothing. Raises sqlite3.Error, also where there is no file."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=BUSY_TIMEOUT, uri=True)
+    # Not mode=ro: that fails for the moment in which the writer makes or removes the WAL's files.
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw", timeout=BUSY_TIMEOUT, uri=True
+    )
+    connection.execute("PRAGMA query_only=1")
+    return connection
 
 
 def _open_sound(path: Path) -> sqlite3.Connection:

@@ -175,12 +175,12 @@ class Store:
         return [Row.from_bytes(data) for (data,) in found]
 
     def _read(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        if not self.path.is_file():
+            return []
         try:
             with closing(open_to_read(self.path)) as connection:
                 if connection.execute("PRAGMA user_version").fetchone() == (0,):
                     return []  # it is just being made
                 return connection.execute(query, values).fetchall()
         except sqlite3.Error as error:
-            if not self.path.is_file():
-                return []
             raise HistoryError.of(self.path, error) from error

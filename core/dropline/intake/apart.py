@@ -29,9 +29,16 @@ def walk_apart(
     stop: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Batch]:
-    """Yield batches as `walk` does. Raises OSError when the other process is killed."""
+    """Yield batches as `walk` does. Raises OSError when the other process is killed.
+
+    Held sources are walked here to the end: they go as soon as they are sent, so that a second walk
+    would miss folders that the first one saw.
+    """
     begun = clock()
     here = walk(roots, stop, clock)
+    if any(root.source != root.path for root in roots):
+        yield from here
+        return
     seen: set[str] = set()
     for batch in here:
         yield batch

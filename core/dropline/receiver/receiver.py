@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import secrets
 import socket
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -85,6 +87,9 @@ class Receiver:
         self.bus = MemoryBus("receiver") if bus is None else bus
         self._started = False
         self._ends = ExitStack()
+        self._serve: Callable[[socket.socket, Guard, float | None], Server] | None = None
+        self._shared: Server | None = None
+        self._sharing = threading.Lock()
         self.url = ""
         self.note = ""
         self.identity = ""
@@ -97,28 +102,35 @@ class Receiver:
                 "give one with --token, or listen on 127.0.0.1."
             )
         with ExitStack() as undo:
-            listener = undo.enter_context(self._listen())
+            listener = undo.enter_context(self._listen(self._host))
             store = self._open_store()
             undo.callback(store.close)
             feed = Feed(store, self.bus, self._readings)
             undo.callback(feed.close)
             gate = Gate(self._max_uploads)
             metrics = Metrics(store, gate, feed, self._readings)
+
+            def serve(listener: socket.socket, guard: Guard, rate: float | None) -> Server:
+                app = create_app(
+                    store,
+                    self.bus,
+                    guard,
+                    self._max_size,
+                    gate=gate,
+                    rate=Rate(rate) if rate else None,
+                    feed=feed,
+                    metrics=metrics,
+                )
+                server = Server(listener, app, self._max_uploads + SPARE_THREADS)
+                server.start()
+                return server
+
             port = listener.getsockname()[1]
             rate = self._rate or (None if is_loopback(self._host) else RATE)
-            app = create_app(
-                store,
-                self.bus,
-                Guard(self._host, port, self._token),
-                self._max_size,
-                gate=gate,
-                rate=Rate(rate) if rate else None,
-                feed=feed,
-                metrics=metrics,
-            )
-            server = Server(listener, app, self._max_uploads + SPARE_THREADS)
-            server.start()
+            server = serve(listener, Guard(self._host, port, self._token), rate)
             undo.callback(server.stop)
+            self._serve = serve
+            undo.callback(self.unshare)
             self.identity = store.identity
             self._ends = undo.pop_all()
         self._started = True
@@ -131,14 +143,42 @@ class Receiver:
         """End running uploads, store what has come in whole, close port and folder."""
         if self._started:
             self._started = False
+            with self._sharing:
+                self._serve = None
             self._ends.close()
             self.bus.post(ReceiverStopped(self.url))
         if self._owns_bus:
             self.bus.close()
 
-    def _listen(self) -> socket.socket:
+    def share(self, host: str | None = None) -> str:
+        """Let other devices in as well; the address that they open, with a new token in it.
+
+        `host` is an address of this machine, by default the one that its network knows. Raises
+        ReceiverError.
+        """
+        host = host or _network_address()
+        with self._sharing:
+            if self._serve is None:
+                raise ReceiverError("The receiver does not run, so nobody can be let in.")
+            if self._shared is not None:
+                self._shared.stop()
+                self._shared = None
+            listener = self._listen(host)
+            port = listener.getsockname()[1]
+            token = secrets.token_urlsafe(16)
+            self._shared = self._serve(listener, Guard(host, port, token), self._rate or RATE)
+        return f"http://{_reachable(host)}:{port}/?token={token}"
+
+    def unshare(self) -> None:
+        """Let nobody else in any more."""
+        with self._sharing:
+            if self._shared is not None:
+                self._shared.stop()
+                self._shared = None
+
+    def _listen(self, host: str) -> socket.socket:
         try:
-            return listen(self._host, self._port)
+            return listen(host, self._port)
         except NoPortError as error:
             raise ReceiverError(str(error)) from error
 
@@ -164,6 +204,21 @@ class Receiver:
                 f"The receiver cannot keep files in {self._data} ({error.strerror}). "
                 "Make it writable, or give another folder with --data."
             ) from error
+
+
+def _network_address() -> str:
+    """This machine's address in its network; nothing is sent to find it."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect(("192.0.2.1", 9))  # an address that is nobody's (RFC 5737)
+            address = str(probe.getsockname()[0])
+    except OSError:
+        address = "127.0.0.1"
+    if is_loopback(address):
+        raise ReceiverError(
+            "This machine is in no network, so no other device can reach it. Connect it first."
+        )
+    return address
 
 
 def _reachable(address: str) -> str:

@@ -71,8 +71,8 @@ class Stack(QWidget):
 
     @property
     def runs(self) -> int:
-        """Runs of two points each that a curve is best made of: more than a point to a pixel."""
-        return max(2, min(round(0.6 * self.pixels), _MOST_RUNS))
+        """Runs of two points each that a curve is best made of: a point to a pixel."""
+        return max(2, min(round(self.pixels / 2), _MOST_RUNS))
 
     @property
     def view(self) -> tuple[float, float]:

@@ -80,7 +80,8 @@ class Timeline(QObject):
         before = self._past.loaded.between(start + zero, min(end, seam) + zero)
         if end <= seam:
             return before[0] - zero, before[1]
-        return _joined(before, self._history.envelope(seam, end, runs), zero)
+        share = max(2, round(runs * (end - seam) / (end - start)))
+        return _joined(before, self._history.envelope(seam, end, share), zero)
 
     def table(self, start: float, end: float) -> tuple[Floats, Floats]:
         """The times and values of all readings, and of what is loaded of the past."""

@@ -1,6 +1,6 @@
 // The stations' figures, as they come: a tile for each of λ, μ, L and τ, with its last minutes.
 
-import { number, say } from "./words.js";
+import { figure, say } from "./words.js";
 
 const KEPT = 180;
 const FIGURES = [
@@ -20,9 +20,9 @@ export function measured({ station, figures }) {
   document.getElementById("figures").hidden = false;
   if (!stations.has(station)) stations.set(station, made(station));
   const { tiles } = stations.get(station);
-  for (const [index, [, figure]] of FIGURES.entries()) {
+  for (const [index, [, key]] of FIGURES.entries()) {
     const tile = tiles[index];
-    tile.values.push(figures[figure]);
+    tile.values.push(figures[key]);
     if (tile.values.length > KEPT) tile.values.shift();
   }
   redraw();
@@ -62,7 +62,7 @@ function made(station) {
 
 /** What is not known is a dash, and a gap is bridged by the line. */
 function draw({ term, shown, chart, line, values }, name, unit) {
-  const text = (value) => (value === null ? "–" : number(value) + unit);
+  const text = (value) => (value === null ? "–" : figure(value) + unit);
   const known = values.filter((value) => value !== null);
   const [low, high] = known.length ? [Math.min(...known), Math.max(...known)] : [null, null];
   term.textContent = say(name);

@@ -219,7 +219,7 @@ function draw() {
 function row(upload, old) {
   const element = old ?? made(upload);
   const share = upload.size ? upload.sent / upload.size : 0;
-  const [, state, bar, again, stop] = element.children;
+  const [, state, again, stop, bar] = element.children;
   element.className = upload.state;
   state.textContent = told(upload, share);
   bar.value = share;
@@ -253,7 +253,7 @@ function made(upload) {
   const stop = Object.assign(document.createElement("button"), { type: "button" });
   stop.addEventListener("click", () => cancel(upload));
   again.className = stop.className = "small";
-  element.append(name, state, bar, again, stop);
+  element.append(name, state, again, stop, bar);
   return element;
 }
 

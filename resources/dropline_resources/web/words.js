@@ -27,8 +27,8 @@ const WORDS = {
     handle: "Handling",
     receive: "Receiving",
     sendStation: "Sending",
-    lambda: "λ, files in a second",
-    mu: "μ, of one worker a second",
+    lambda: "λ, files arriving a second",
+    mu: "μ, files a second per worker",
     l: "L, files in the line",
     tau: "τ, mean time in it",
     last: "{figure}: {value} now, {low} to {high} in the last minutes",
@@ -74,12 +74,12 @@ const WORDS = {
     unreachable: "无法连接接收端",
     total: "{done} / {count} 个 · {sent} / {size}",
     others: "另有 {count} 个",
-    figures: "生产线",
+    figures: "流水线",
     handle: "处理",
     receive: "接收",
     sendStation: "发送",
     lambda: "λ，每秒到达文件数",
-    mu: "μ，每个工作者每秒",
+    mu: "μ，每个工作者每秒文件数",
     l: "L，线上文件数",
     tau: "τ，平均停留时间",
     last: "{figure}：当前 {value}，近几分钟 {low} 到 {high}",
@@ -148,6 +148,11 @@ export function bytes(count) {
 
 export function number(value, digits = 2) {
   return new Intl.NumberFormat(locale(), { maximumFractionDigits: digits }).format(value);
+}
+
+/** A measured figure, with three digits that mean something. */
+export function figure(value) {
+  return number(value, value >= 100 ? 0 : value >= 10 ? 1 : 2);
 }
 
 export function percent(share) {

@@ -1,0 +1,160 @@
+"""What was measured of a load beside what theory says: a table, sentences, JSON."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+
+from dropline import theory
+from dropline.cli.live import number
+from dropline.load import Expected
+from dropline.station import Reading
+from dropline.tuning.observed import Snapshot
+
+#: The plain name and the sign of each figure that is compared.
+NAMES = {
+    "arrival_rate": ("arrivals a second", "λ"),
+    "service_rate": ("jobs a second, of a worker", "μ"),
+    "utilisation": ("utilisation", "ρ"),
+    "throughput": ("done a second", "X"),
+    "mean_in_system": ("jobs in the line", "L"),
+    "mean_waiting": ("jobs that wait", "Lq"),
+    "mean_response": ("response time in s, mean", "τ"),
+    "response_p95": ("response time in s, 95 % within", "τ p95"),
+    "mean_wait": ("wait in s, mean", "Wq"),
+}
+#: Why figures and theory may differ, by the name of a `theory.validity.Reason`.
+DOUBTS = {
+    "FEW_ARRIVALS": "only {value:.0f} jobs came ({limit:.0f} are the least)",
+    "FEW_SERVICES": "only {value:.0f} jobs were served ({limit:.0f} are the least)",
+    "OVERLOADED": "more came than the workers can do (ρ = {value:.3g})",
+    "MAYBE_OVERLOADED": "the workers may not keep up (ρ may be {value:.3g})",
+    "NOT_SETTLED": "it ran for {value:.0f} s and needs {limit:.0f} s to settle",
+    "ARRIVALS_STOPPED": "nothing had come for {value:.3g} s",
+    "ARRIVALS_CHANGE": "the arrival rate changed meanwhile",
+    "SERVICE_CHANGES": "the service times changed meanwhile",
+    "NOT_POISSON": "jobs did not come by chance, which the formula allows for only roughly",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a run of `seconds` gave, what it rests on, and what was to be expected."""
+
+    reading: Reading
+    seen: Snapshot
+    seconds: float
+    workers: int
+    expected: Expected | None
+    contended: bool = False
+
+    def measured(self) -> dict[str, float | int | None]:
+        """The figures of the run, by name."""
+        return {
+            **self.reading.figures.as_dict(),
+            "response_p50": self.reading.p50,
+            "response_p95": self.reading.p95,
+            "response_p99": self.reading.p99,
+        }
+
+    def theory(self) -> dict[str, float | None]:
+        """The same of the model, as far as it knows them."""
+        if self.expected is None:
+            return {}
+        steady, figures = self.expected.steady, {}
+        if steady is not None:
+            figures = {
+                "utilisation": steady.utilisation,
+                "throughput": steady.throughput,
+                "mean_in_system": steady.mean_in_system,
+                "mean_waiting": steady.mean_waiting,
+                "mean_response": steady.mean_response,
+                "response_p95": math.inf if steady.growth else self.expected.p95,
+                "mean_wait": steady.mean_wait,
+            }
+        return {
+            "arrival_rate": self.expected.arrival_rate,
+            "service_rate": self.expected.service_rate,
+            **figures,
+        }
+
+    def verdict(self) -> tuple[str, str]:
+        """Whether theory holds for the run ("valid", "doubtful", "unstable", "batch", "none"), and
+        a sentence that says why."""
+        expected = self.expected
+        if expected is None:
+            return "none", "No job was served, so there is nothing to go by."
+        if not expected.model:
+            return "none", (
+                "No formula holds where the arrival rate changes: record a log, and replay it with "
+                "dropline whatif."
+            )
+        if expected.drain is not None:
+            low, middle, high = map(number, expected.drain)
+            took = f"The batch took {number(self.seconds)} s; "
+            return "batch", f"{took}{middle} s were expected, {low} to {high} s 9 times in 10."
+        assert expected.steady is not None
+        assert expected.arrival_rate is not None
+        if expected.steady.growth or expected.steady.utilisation >= 1:
+            able = self.workers * expected.service_rate
+            enough = theory.workers_to_keep_up(expected.arrival_rate, expected.service_rate)
+            return "unstable", (
+                f"Unstable: {number(expected.arrival_rate)} jobs a second come and {self.workers} "
+                f"workers can do {number(able)}, so the queue only grows, and there is no settled "
+                f"value of L or τ. {enough} workers keep up."
+            )
+        return self._steady_verdict(expected.model)
+
+    def _steady_verdict(self, model: str) -> tuple[str, str]:
+        # Not at the top: it takes NumPy, which a run need not wait for.
+        from dropline.theory.validity import Verdict, assess
+
+        seen = self.seen
+        validity = assess(seen.gaps, seen.services, self.workers, seconds=seen.watched)
+        reasons = [
+            DOUBTS[doubt.reason.name].format(value=doubt.value, limit=doubt.limit)
+            for doubt in validity.doubts
+        ]
+        if self.contended:
+            reasons.append("it counts all workers as busy, where contention is the worst")
+        if not reasons and validity.verdict is Verdict.VALID:
+            return "valid", f"{model} holds for this run: theory and measurement should agree."
+        return "doubtful", f"Take {model} with care: {'; '.join(reasons)}."
+
+    def table(self) -> Table:
+        """Figure by figure."""
+        model = self.expected.model if self.expected else ""
+        table = Table("figure", "sign", "measured", f"theory {model}".rstrip())
+        for column in table.columns[2:]:
+            column.justify = "right"
+        measured, expected = self.measured(), self.theory()
+        for key, (name, sign) in NAMES.items():
+            table.add_row(name, sign, _text(measured[key]), _text(expected.get(key)))
+        return table
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it, for JSON; infinite is "inf"."""
+        verdict, why = self.verdict()
+        drain = self.expected.drain if self.expected else None
+        expected = {
+            key: "inf" if value == math.inf else value for key, value in self.theory().items()
+        }
+        return {
+            "seconds": self.seconds,
+            "workers": self.workers,
+            "measured": self.measured(),
+            "theory": {
+                "model": self.expected.model if self.expected else "",
+                **expected,
+                "drain": drain and drain._asdict(),
+            },
+            "verdict": verdict,
+            "why": why,
+        }
+
+
+def _text(value: float | None) -> str:
+    return "∞" if value == math.inf else number(value)

@@ -1,0 +1,113 @@
+"""What one line shows of itself, and where it is steered: tiles, charts and the tune panel.
+
+The window has these for the send line. A simulated line has instruments of its own, so that no
+figure of one is ever taken for the other's.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import QFrame, QScrollArea, QSplitter, QVBoxLayout, QWidget
+
+from dropline.bus import EventBus
+from dropline.events import Message, OrderChanged
+from dropline.station import Order, Reading
+from dropline_desktop.charts import Charts, mark_of
+from dropline_desktop.figures import Figures
+from dropline_desktop.order import OrderChoice
+from dropline_desktop.theme import Space, Theme
+from dropline_desktop.tiles import Tiles
+from dropline_desktop.tuner import Tuner
+
+#: Seconds between two readings that are shown as text: faster can't be read.
+READING_EVERY = 0.25
+
+
+class Instruments(QSplitter):
+    """Fed from a bus by `listen`; its parts say what the user asks for."""
+
+    def __init__(
+        self, theme: Theme, *, workers: int, order: Order = Order.FIFO, limit: float | None = None
+    ) -> None:
+        super().__init__(Qt.Orientation.Horizontal)
+        self._shown_at = 0.0
+        self.tiles = Tiles(theme)
+        self.charts = Charts(theme)
+        self.tuner = Tuner(theme, workers, limit)
+        self.order = OrderChoice(theme, order)
+        self.figures = Figures(theme)
+        self.panel = self._tune_panel()
+        self.addWidget(column(self.tiles, self.charts))
+        self.addWidget(self.panel)
+        self.setStretchFactor(0, 1)
+        self.setChildrenCollapsible(False)
+
+    def listen(self, bus: EventBus) -> None:
+        """Show what a bus tells of one line."""
+        for topic in ("dropline.station.", "dropline.target.", "dropline.network."):
+            bus.subscribe(topic, self._take_marks, batches=True)
+        bus.subscribe(Reading, self._take_readings, batches=True)
+
+    def _take_readings(self, messages: list[Message]) -> None:
+        for message in messages:
+            self.charts.add_reading(message.data)  # type: ignore[arg-type]
+        reading = messages[-1].data
+        assert isinstance(reading, Reading)
+        self.tuner.show_reading(reading)
+        self.order.show_reading(reading)
+        if reading.t - self._shown_at >= READING_EVERY:
+            self._shown_at = reading.t
+            self.tiles.show_reading(reading)
+            self.figures.show_reading(reading)
+
+    def _take_marks(self, messages: list[Message]) -> None:
+        for message in messages:
+            ago = (datetime.now(UTC) - message.time).total_seconds()
+            at = time.monotonic() - ago
+            if isinstance(message.data, OrderChanged):
+                self.order.show_change(Order(message.data.order), at)
+            if (look := mark_of(message.data)) is not None:
+                self.charts.add_mark(at, *look)
+
+    def _tune_panel(self) -> QWidget:
+        card = QFrame()
+        card.setProperty("card", True)
+        card.setObjectName("tunePanel")
+        layout = QVBoxLayout(card)
+        layout.setContentsMargins(Space.M, Space.M, Space.M, Space.M)
+        layout.setSpacing(Space.L)
+        layout.addWidget(self.tuner)
+        layout.addWidget(self.order)
+        layout.addWidget(self.figures, 1)
+        return _Scrolled(card)
+
+
+class _Scrolled(QScrollArea):
+    """A panel that scrolls up and down where it is too high, and is never cut at its side."""
+
+    def __init__(self, panel: QWidget) -> None:
+        super().__init__()
+        self._panel = panel
+        self.setWidget(panel)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def minimumSizeHint(self) -> QSize:
+        # With room for the bar at all times: what stands beside it does not move when it comes.
+        bar = self.verticalScrollBar().sizeHint().width()
+        return QSize(self._panel.minimumSizeHint().width() + bar, 100)
+
+
+def column(*parts: QWidget, margin: int = 0) -> QWidget:
+    """Parts one below the other; the last gets the room that is left."""
+    widget = QWidget()
+    layout = QVBoxLayout(widget)
+    layout.setContentsMargins(margin, margin, margin, margin)
+    layout.setSpacing(Space.M)
+    for part in parts:
+        layout.addWidget(part, 0 if part is not parts[-1] else 1)
+    return widget

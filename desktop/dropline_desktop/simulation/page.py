@@ -1,0 +1,96 @@
+"""What the window shows of a simulated line: a banner that nobody overlooks, and instruments."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from dropline.bus import EventBus
+from dropline.events import Message
+from dropline.station import Reading
+from dropline_desktop import format
+from dropline_desktop.icons import icon
+from dropline_desktop.instruments import Instruments
+from dropline_desktop.simulation.plan import Plan
+from dropline_desktop.theme import Size, Space, Theme
+
+
+class Banner(QFrame):
+    """Says that nothing here is real, and what theory expects of it."""
+
+    def __init__(self, theme: Theme, plan: Plan) -> None:
+        super().__init__()
+        self._theme = theme
+        self._plan = plan
+        self._workers: int | None = None
+        self._title = QLabel(self.tr("Simulated load – no files are sent"))
+        self.words = QLabel()
+        self.stop = QPushButton(icon("stop", theme), self.tr("Stop the simulation"))
+        self.setObjectName("simulationBanner")
+        self.setAccessibleName(self._title.text())
+        self.words.setWordWrap(True)
+        text = QVBoxLayout()
+        text.setSpacing(Space.XS)
+        text.addWidget(self._title)
+        text.addWidget(self.words)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(Space.L, Space.M, Space.L, Space.M)
+        row.addLayout(text, 1)
+        row.addWidget(self.stop)
+        theme.changed.connect(self._dress)
+        self._dress()
+        self.show_workers(plan.workers)
+
+    def show_workers(self, workers: int) -> None:
+        """Say what theory expects with so many."""
+        if workers != self._workers:
+            self._workers = workers
+            self._tell(self._plan.expectation(workers))
+
+    def show_end(self, seconds: float) -> None:
+        """A batch is done after so long; beside it stays what was expected at last."""
+        self._tell(
+            self.tr("It took {0}. {1}").format(
+                format.duration(seconds), self._plan.expectation(self._workers or 0)
+            )
+        )
+
+    def _tell(self, text: str) -> None:
+        self.words.setText(f"{self._plan.describe()} {text}")
+
+    def _dress(self) -> None:
+        colours = self._theme.colours
+        self._title.setFont(self._theme.font(Size.FIGURE))
+        self.words.setFont(self._theme.font(Size.BODY))
+        self.setStyleSheet(
+            f"#simulationBanner {{ background: {colours.waiting}; border-radius: 6px; }}"
+            f"#simulationBanner QLabel {{ color: {colours.on_accent}; background: none; }}"
+        )
+
+
+class SimulationPage(QWidget):
+    """The banner above instruments of its own."""
+
+    stopAsked = Signal()
+
+    def __init__(self, theme: Theme, plan: Plan) -> None:
+        super().__init__()
+        self.banner = Banner(theme, plan)
+        self.instruments = Instruments(theme, workers=plan.workers)
+        self.instruments.tuner.hide_limit()  # of bytes, of which there are none
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(Space.M)
+        layout.addWidget(self.banner)
+        layout.addWidget(self.instruments, 1)
+        self.banner.stop.clicked.connect(self.stopAsked)
+
+    def listen(self, bus: EventBus) -> None:
+        """Show what the bus of the simulated line tells."""
+        self.instruments.listen(bus)
+        bus.subscribe(Reading, self._take_readings, batches=True)
+
+    def _take_readings(self, messages: list[Message]) -> None:
+        reading = messages[-1].data
+        assert isinstance(reading, Reading)
+        self.banner.show_workers(0 if reading.paused else reading.wanted)
