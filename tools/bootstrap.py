@@ -89,7 +89,9 @@ TEST_PROGRAMS = {
     "npm": "npm",
     "openbox": "openbox",
     "pg_ctlcluster": "postgresql",
+    "rabbitmq-server": "rabbitmq-server",
     "rclone": "rclone",
+    "redis-server": "redis-server",
     "xdotool": "xdotool",
     "xprop": "x11-utils",
 }
