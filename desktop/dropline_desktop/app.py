@@ -95,6 +95,7 @@ class Application(QObject):
         self.engine.do(lambda line: line.measure_over(self.settings.figures_window))
         self.engine.do(lambda line: line.limit(self.settings.limit))
         self.engine.do(lambda line: line.set_order(self.settings.order))
+        self.engine.do(lambda line: line.station.watch(self.window.charts.lanes.painter.observe))
         self._watch(self.settings.watched)
         if paths:
             self.drop(paths)

@@ -111,6 +111,7 @@ class MainWindow(QMainWindow):
         self.charts = self.instruments.charts
         self.tuner = self.instruments.tuner
         self.order = self.instruments.order
+        self.charts.lanes.name_of = self.transfers.model.rows.name_of
         self.log = EventLog(theme, self.transfers.model.rows.name_of)
         self.status = StatusBar(theme)
         self.watched = WatchedFolders(theme, self)

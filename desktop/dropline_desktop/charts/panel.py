@@ -1,4 +1,4 @@
-"""The live charts: five strips on one time axis, drawn by a clock and never by what arrives.
+"""The live charts: strips on one time axis, drawn by a clock and never by what arrives.
 
 Words used here. The *timeline* holds what there is to show. The *origin* is the time at x = 0.
 While the charts *follow*, the origin is now and the view is the last *span* of seconds; a pan or a
@@ -34,6 +34,7 @@ from dropline_desktop.charts.export import (
 from dropline_desktop.charts.goal import Goal
 from dropline_desktop.charts.history import Floats
 from dropline_desktop.charts.keys import moved
+from dropline_desktop.charts.lanes.strip import LaneStrip
 from dropline_desktop.charts.marks import Mark, MarkKind
 from dropline_desktop.charts.stack import Stack
 from dropline_desktop.charts.timeline import Timeline
@@ -88,7 +89,7 @@ class Charts(QFrame):
         self._once.timeout.connect(lambda: self.draw())
         self._writer = Writer(self)
         self._toolbar = Toolbar()
-        self._stack = Stack(theme)
+        self._stack = Stack(theme, clock)
         self._decades_button, self._goal_button = self._new_response_tools()
         self._goal = Goal(theme, self._stack.named("chartResponse"))
         self._lay_out()
@@ -103,6 +104,12 @@ class Charts(QFrame):
     def add_reading(self, reading: Reading) -> None:
         """Keep a reading. Takes microseconds; it is drawn when the clock ticks."""
         self._timeline.add_reading(reading)
+        self.lanes.painter.digest()
+
+    @property
+    def lanes(self) -> LaneStrip:
+        """The chart of the workers, which is told log entries: `lanes.painter.observe`."""
+        return self._stack.lanes
 
     def add_mark(self, t: float, kind: MarkKind, text: str) -> None:
         """Mark time `t` on all charts; `text` is a word or two ("c 2→8")."""
@@ -184,6 +191,7 @@ class Charts(QFrame):
         times, values = self._points(start, end)
         marks = [(mark.t - self._origin, mark) for mark in self._timeline.marks(start, end)]
         self._stack.draw(times - self._origin, values, marks, at_once=at_once)
+        self.lanes.look_at(start, end, self._origin)
         self._drawn = now
         self._due = False
         if now - self._told >= _VALUES_EVERY or not self.ticking:
@@ -232,6 +240,7 @@ class Charts(QFrame):
         """Return when all that was asked for is written or read."""
         self._writer.wait()
         self._timeline.wait()
+        self.lanes.painter.wait()
 
     # --- Qt -------------------------------------------------------------------------------------
 
