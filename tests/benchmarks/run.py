@@ -21,6 +21,7 @@ BENCHMARKS = {
     "peers": "peers",
     "bus": "buses",
     "meter": "meters",
+    "lanes": "lanes",
     "window": "window",
     "charts": "charts",
     "servers": "wsgi_servers",

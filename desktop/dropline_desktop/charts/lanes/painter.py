@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,7 +83,7 @@ class Painter(QObject):
             self._pool.start(lambda: self._work(asked))
 
     def wait(self) -> None:
-        """Return when what was begun is done."""
+        """Return when what was begun is done; needed before the painter is deleted by itself."""
         self._pool.waitForDone()
 
     def _work(self, asked: tuple[float, float, Ground] | None) -> None:
@@ -93,7 +94,8 @@ class Painter(QObject):
             if asked is not None:
                 frame = self._frame(*asked)
         finally:
-            self._done.emit(frame)
+            with suppress(RuntimeError):  # the chart is gone
+                self._done.emit(frame)
 
     def _frame(self, start: float, end: float, ground: Ground) -> Frame:
         rows = self._bars.between(start, end, self._now())
