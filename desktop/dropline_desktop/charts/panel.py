@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -22,7 +22,7 @@ from PySide6.QtWidgets import QFrame, QToolButton, QVBoxLayout, QWidget
 from dropline.report import Run
 from dropline.station.reading import Reading
 from dropline_desktop import format
-from dropline_desktop.charts.contents import COLUMNS
+from dropline_desktop.charts.contents import COLUMNS, LANES
 from dropline_desktop.charts.export import (
     Writer,
     ask_for_file,
@@ -90,6 +90,8 @@ class Charts(QFrame):
         self._writer = Writer(self)
         self._toolbar = Toolbar()
         self._stack = Stack(theme, clock)
+        #: Is told log entries: `lanes.painter.observe`.
+        self.lanes = cast(LaneStrip, self._stack.named(LANES.name))
         self._decades_button, self._goal_button = self._new_response_tools()
         self._goal = Goal(theme, self._stack.named("chartResponse"))
         self._lay_out()
@@ -105,11 +107,6 @@ class Charts(QFrame):
         """Keep a reading. Takes microseconds; it is drawn when the clock ticks."""
         self._timeline.add_reading(reading)
         self.lanes.painter.digest()
-
-    @property
-    def lanes(self) -> LaneStrip:
-        """The chart of the workers, which is told log entries: `lanes.painter.observe`."""
-        return self._stack.lanes
 
     def add_mark(self, t: float, kind: MarkKind, text: str) -> None:
         """Mark time `t` on all charts; `text` is a word or two ("c 2→8")."""

@@ -34,15 +34,18 @@ class Stack(QWidget):
     drawing = Signal()  # a strip is to be drawn now
     changed = Signal()  # something else than the readings asks for a drawing
 
-    def __init__(self, theme: Theme, clock: Callable[[], float]) -> None:
+    def __init__(self, theme: Theme, clock: Callable[[], float] | None = None) -> None:
+        """`clock` gives the time now to the chart of the lanes, which there is only with it."""
         super().__init__()
         self._theme = theme
         width = QFontMetricsF(theme.font(Size.CAPTION)).horizontalAdvance("88:88:88") * 1.6
-        self._axes = [TimeAxis(width) for _ in CHARTS]
-        self.lanes = LaneStrip(theme, self._axes[CHARTS.index(LANES)], clock)
+        charts = [chart for chart in CHARTS if chart is not LANES or clock is not None]
+        self._axes = [TimeAxis(width) for _ in charts]
         self.strips = [
-            self.lanes if chart is LANES else Strip(theme, chart, axis, bottom=chart is CHARTS[-1])
-            for chart, axis in zip(CHARTS, self._axes, strict=True)
+            LaneStrip(theme, axis, clock)
+            if chart is LANES and clock is not None
+            else Strip(theme, chart, axis, bottom=chart is CHARTS[-1])
+            for chart, axis in zip(charts, self._axes, strict=True)
         ]
         self._bottom = self.strips[-1]
         self._undrawn: list[tuple[Strip, Callable[[], None]]] = []
