@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from enum import Enum, auto
+from typing import TypeVar
 
 from PySide6.QtCore import QCoreApplication
 
@@ -46,10 +48,12 @@ from dropline.events import (
     WorkersChanged,
 )
 from dropline.station import Order
+from dropline.tuning import AutopilotChanged, AutopilotMoved, ProbeChanged, words
 from dropline_desktop import format
 from dropline_desktop.text import printable
 
 translate = QCoreApplication.translate
+T = TypeVar("T")
 
 
 class counted:
@@ -124,7 +128,16 @@ _KINDS: tuple[tuple[Kind, tuple[type[Event], ...]], ...] = (
     ),
     (
         Kind.WORKERS,
-        (WorkersChanged, OrderChanged, StationPaused, StationResumed, StationDrained),
+        (
+            WorkersChanged,
+            OrderChanged,
+            StationPaused,
+            StationResumed,
+            StationDrained,
+            AutopilotChanged,
+            AutopilotMoved,
+            ProbeChanged,
+        ),
     ),
     (Kind.RECEIVER, (ReceiverStarted, ReceiverStopped, FileStored, TargetUp, NetworkUp)),
 )
@@ -212,6 +225,12 @@ def _sentence(event: Event, name: str) -> str:
             return translate("Event", "Cancelled: {}").format(name)
         case WorkersChanged(before=before, wanted=wanted):
             return translate("Event", "Workers: {0} → {1}").format(before, wanted)
+        case AutopilotMoved():
+            return translate("Event", "Autopilot: {}").format(tuning(event, words.move))
+        case AutopilotChanged():
+            return tuning(event, words.autopilot)
+        case ProbeChanged():
+            return translate("Event", "Trial: {}").format(tuning(event, words.probe))
         case OrderChanged(order=order):
             return translate("Event", "Order: {}").format(order_name(Order(order)))
         case TargetDown(target=target, reason=reason):
@@ -249,6 +268,15 @@ def _sentence(event: Event, name: str) -> str:
         case HandlerFailed(handler=handler, error=error):
             return translate("Event", "Internal error in {0}: {1}").format(handler, error)
     return f"{event.type}: {event}"
+
+
+def tuning(thing: T, say: Callable[..., str]) -> str:
+    """What `say`, a function of `dropline.tuning.words`, says of a thing."""
+    return say(
+        thing,
+        translate=lambda text: translate("Tuning", text),
+        duration=format.duration,
+    )
 
 
 def order_name(order: Order) -> str:

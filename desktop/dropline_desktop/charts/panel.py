@@ -23,6 +23,7 @@ from dropline.report import Run
 from dropline.station.reading import Reading
 from dropline_desktop import format
 from dropline_desktop.charts.contents import COLUMNS, LANES
+from dropline_desktop.charts.expected import Expectation, Expected
 from dropline_desktop.charts.export import (
     Writer,
     ask_for_file,
@@ -93,6 +94,7 @@ class Charts(QFrame):
         #: Is told log entries: `lanes.painter.observe`.
         self.lanes = cast(LaneStrip, self._stack.named(LANES.name))
         self._decades_button, self._goal_button = self._new_response_tools()
+        self._expected = Expected(theme, self._stack.strips, self)
         self._goal = Goal(theme, self._stack.named("chartResponse"))
         self._lay_out()
         self._connect()
@@ -111,6 +113,11 @@ class Charts(QFrame):
     def add_mark(self, t: float, kind: MarkKind, text: str) -> None:
         """Mark time `t` on all charts; `text` is a word or two ("c 2→8")."""
         self._timeline.add_mark(Mark(t, kind, text))
+        self._soon()
+
+    def expect(self, number: int, expectation: Expectation) -> None:
+        """Draw what was predicted at a change of the workers, the `number`th of all."""
+        self._expected.expect(number, expectation)
         self._soon()
 
     def set_past(self, past: Past) -> None:
@@ -188,6 +195,7 @@ class Charts(QFrame):
         times, values = self._points(start, end)
         marks = [(mark.t - self._origin, mark) for mark in self._timeline.marks(start, end)]
         self._stack.draw(times - self._origin, values, marks, at_once=at_once)
+        self._expected.show(start, end, self._origin, now)
         self.lanes.look_at(start, end, self._origin)
         self._drawn = now
         self._due = False

@@ -9,8 +9,8 @@ from dropline.tuning import Advice, words
 from dropline_desktop import format
 from dropline_desktop import quantities as q
 from dropline_desktop.help import HelpButton
+from dropline_desktop.sentences import tuning
 from dropline_desktop.theme import Size, Space, Theme
-from dropline_desktop.tune.sentences import told
 
 #: The colour of each verdict; the words tell it too.
 _VERDICTS = {"valid": "done", "doubtful": "waiting", "batch": "in_service"}
@@ -53,14 +53,14 @@ class AdviceCard(QWidget):
         reason = (
             self.tr("Nothing to go by yet: drop some files.")
             if advice is None
-            else told(advice.recommendation, words.recommendation)
+            else tuning(advice.recommendation, words.recommendation)
         )
         _say(self.reason, reason)
         _say(self.done, "" if advice is None else self._done(advice))
         check = advice.check if advice is not None else None
-        _say(self.check, "" if check is None else told(check, words.check))
+        _say(self.check, "" if check is None else tuning(check, words.check))
         limit = advice.bottleneck if advice is not None else None
-        _say(self.bottleneck, "" if limit is None else told(limit, words.bottleneck))
+        _say(self.bottleneck, "" if limit is None else tuning(limit, words.bottleneck))
         if check is not None:
             colour = self._theme.colour(_VERDICTS.get(check.verdict, "muted")).name()
             self.check.setStyleSheet(f"color: {colour}")

@@ -12,8 +12,8 @@ from dropline.station import MAX_WORKERS
 from dropline.tuning import AutopilotChanged, AutopilotMoved, words
 from dropline_desktop import format
 from dropline_desktop.help import HelpButton
+from dropline_desktop.sentences import tuning
 from dropline_desktop.theme import Size, Space, Theme
-from dropline_desktop.tune.sentences import told
 
 #: Moves that are shown; all are in the event log.
 SHOWN = 4
@@ -47,12 +47,12 @@ class AutopilotBox(QWidget):
             self.on.setChecked(changed.on)
             self.least.setValue(changed.least)
             self.most.setValue(changed.most)
-        self._state = "" if changed.why == "asked" else told(changed, words.autopilot)
+        self._state = "" if changed.why == "asked" else tuning(changed, words.autopilot)
         self._tell()
 
     def show_move(self, moved: AutopilotMoved, at: datetime) -> None:
         """It changed the number of workers at this time of day."""
-        text = told(moved, words.move)
+        text = tuning(moved, words.move)
         self._moves.appendleft(f"{format.clock(at)} {text}")
         self._tell()
 

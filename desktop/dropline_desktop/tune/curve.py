@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal
@@ -27,12 +28,16 @@ from dropline_desktop.tune.views import RESPONSE, View
 
 #: Workers that the axis reaches to at least.
 LEAST_RANGE = 8
+#: Seconds after the user's own change during which what is told of it may be older.
+SETTLING = 0.5
 #: Milliseconds after the last key before the number of workers is set.
 KEYS_REST = 600
 #: The scale ends at so many times what is predicted for the fewest workers that keep up well.
 _HIGH = 2.5
-_STEPS = (1.0, 2.0, 5.0, 10.0)
-_TICKS = 3
+#: And farther for what was measured, up to so many times.
+_FURTHEST = 8.0
+_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+_TICKS = 4
 
 
 class Curve(QWidget):
@@ -49,6 +54,8 @@ class Curve(QWidget):
         self._view = RESPONSE
         self._measured: Sequence[tuple[int, float]] = ()
         self._now: float | None = None
+        self._workers: int | None = None  # wanted now
+        self._asked = -math.inf  # when the user last set them
         self._held: int | None = None  # under the line while it is moved
         self._most = LEAST_RANGE
         self._top = 1.0
@@ -78,6 +85,13 @@ class Curve(QWidget):
         self._fit()
         self.update()
 
+    def show_workers(self, workers: int) -> None:
+        """So many are wanted now, whoever set them."""
+        settled = time.monotonic() - self._asked > SETTLING
+        if settled and workers != self._workers:
+            self._workers = workers
+            self._moved()
+
     def show_view(self, view: View) -> None:
         """Show another figure."""
         self._view = view
@@ -89,14 +103,13 @@ class Curve(QWidget):
         """Show what was measured with so many workers earlier, and what is measured now."""
         if (points, now) != (self._measured, self._now):
             self._measured, self._now = points, now
+            self._fit()
             self.update()
 
     @property
     def workers(self) -> int | None:
-        """The number under the line; None when nothing is known."""
-        if self._held is not None:
-            return self._held
-        return self._advice.workers if self._advice is not None else None
+        """The number under the line; None when it is not known."""
+        return self._workers if self._held is None else self._held
 
     @property
     def is_held(self) -> bool:
@@ -111,7 +124,7 @@ class Curve(QWidget):
     # --- the user ---------------------------------------------------------------------------
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        if event.button() is Qt.MouseButton.LeftButton and self._advice is not None:
+        if event.button() is Qt.MouseButton.LeftButton:
             self._hold(self._workers_at(event.position().x()))
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -161,16 +174,11 @@ class Curve(QWidget):
         chosen, self._held = self._held, None
         if chosen is None:
             return
-        if self._advice is not None and chosen != self._advice.workers:
-            self._wait_for(chosen)
+        if chosen != self._workers:
+            self._workers = chosen
+            self._asked = time.monotonic()
             self.workersChosen.emit(chosen)
         self._moved()
-
-    def _wait_for(self, workers: int) -> None:
-        """Leave the line where it was put, until the next advice knows of it."""
-        assert self._advice is not None
-        values = {name: getattr(self._advice, name) for name in self._advice.__slots__}
-        self._advice = Advice(**{**values, "workers": workers})
 
     def _moved(self) -> None:
         self.update()
@@ -193,7 +201,7 @@ class Curve(QWidget):
             metrics.horizontalAdvance(self._view.tick(tick, self._top)) for tick in self._ticks()
         )
         return QRectF(self.rect()).adjusted(
-            left + Space.M, metrics.height() + Space.S, -Space.M, -metrics.height() - Space.S
+            left + Space.M, metrics.height() + Space.L, -Space.M, -metrics.height() - Space.S
         )
 
     def _x(self, workers: float) -> float:
@@ -223,8 +231,14 @@ class Curve(QWidget):
         least = min(values)
         seen = [f.high for f in stable if f.high is not None] + values
         here = advice.now and self._view.predicted(advice.now).expected
-        wanted = max(_HIGH * least, 1.3 * (here or 0.0), 1.3 * (self._now or 0.0))
-        self._top = min(wanted, 1.1 * max(*seen, 1e-9, self._now or 0.0))
+        points = [value for _, value in self._measured] + [self._now or 0.0]
+        wanted = max(_HIGH * least, 1.3 * (here or 0.0), 1.2 * min(max(points), _FURTHEST * least))
+        self._top = min(wanted, 1.1 * max(*seen, *points, 1e-9))
+
+    @property
+    def _is_drawn(self) -> bool:
+        """Whether anything is predicted."""
+        return self._advice is not None and any(map(self._is_known, self._advice.curve))
 
     def _is_known(self, prediction: Prediction) -> bool:
         return self._view.predicted(prediction).expected is not None
@@ -244,15 +258,17 @@ class Curve(QWidget):
             painter.setFont(self._theme.font(Size.CAPTION))
             area = self._area()
             self._paint_axes(painter, area)
-            if self._advice is None or not any(map(self._is_known, self._advice.curve)):
-                self._paint_nothing(painter, area)
+            if self._advice is not None:
+                self._paint_too_few(painter, area, self._advice.curve)
+            self._paint_line(painter, area)
             if self._advice is not None:
                 painter.setClipRect(area.adjusted(0, -1, 1, 1))
-                self._paint_too_few(painter, area, self._advice.curve)
                 self._paint_curve(painter, self._advice.curve)
                 self._paint_points(painter)
                 painter.setClipping(False)
                 self._paint_marks(painter, area, self._advice)
+            if not self._is_drawn:
+                self._paint_nothing(painter, area)
             if self.hasFocus():
                 painter.setBrush(Qt.BrushStyle.NoBrush)
                 painter.setPen(QPen(self._colour("accent"), 1.0))
@@ -267,6 +283,8 @@ class Curve(QWidget):
             y = self._y(tick)
             painter.setPen(QPen(self._colour("grid"), 1.0))
             painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
+            if not self._is_drawn:
+                continue
             painter.setPen(self._colour("muted"))
             painter.drawText(
                 QRectF(0, y - height / 2, area.left() - Space.S, height),
@@ -294,6 +312,7 @@ class Curve(QWidget):
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
 
     def _paint_nothing(self, painter: QPainter, area: QRectF) -> None:
+        painter.fillRect(area.adjusted(0, Space.L, 0, -1), self._colour("surface", 0.85))
         painter.setPen(self._colour("muted"))
         flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
         text = self.tr("What other numbers of workers would do appears here once files are sent.")
@@ -307,7 +326,7 @@ class Curve(QWidget):
         right = self._x(max(few) + 0.5)
         box = QRectF(area.left(), area.top(), right - area.left(), area.height())
         painter.fillRect(box, self._colour("failed", 0.10))
-        text = self.tr("too few: the queue grows")
+        text = self.tr("too few")
         painter.setPen(self._colour("failed"))
         width = painter.fontMetrics().horizontalAdvance(text)
         if width + Space.M < box.width():
@@ -353,12 +372,10 @@ class Curve(QWidget):
         painter.setPen(QPen(self._colour("arrival"), 1.6))
         for workers, value in self._measured:
             painter.drawEllipse(QPointF(self._x(workers), self._y(value)), 3.5, 3.5)
-        if self._now is not None and self._advice is not None and self._advice.workers:
+        if self._now is not None and self._workers:
             painter.setBrush(self._colour("text"))
             painter.setPen(QPen(self._colour("surface"), 1.2))
-            painter.drawEllipse(
-                QPointF(self._x(self._advice.workers), self._y(self._now)), 4.5, 4.5
-            )
+            painter.drawEllipse(QPointF(self._x(self._workers), self._y(self._now)), 4.5, 4.5)
 
     def _paint_marks(self, painter: QPainter, area: QRectF, advice: Advice) -> None:
         knee, best = advice.capacity.enough, advice.recommendation.workers
@@ -376,18 +393,21 @@ class Curve(QWidget):
                     [QPointF(x, top - 2 * size), QPointF(x - size, top), QPointF(x + size, top)]
                 )
             )
+
+    def _paint_line(self, painter: QPainter, area: QRectF) -> None:
+        """The line that is dragged, by its handle or anywhere."""
         workers = self.workers
-        if workers:
-            x = self._x(workers)
-            painter.setPen(QPen(self._colour("accent"), 2.0))
-            painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
-            painter.setBrush(self._colour("accent"))
-            painter.drawRoundedRect(QRectF(x - 4, area.center().y() - 9, 8, 18), 3, 3)
-            metrics = painter.fontMetrics()
-            text = self.tr("{} workers", "", workers).format(format.count(workers))
-            box = QRectF(0, 0, metrics.horizontalAdvance(text) + Space.M, metrics.height())
-            box.moveCenter(QPointF(x, metrics.height() / 2 + 1))
-            box.moveRight(min(box.right(), self.width() - 2.0))
-            box.moveLeft(max(box.left(), 2.0))
-            painter.setPen(self._colour("accent"))
-            painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+        if not workers:
+            return
+        x, metrics = self._x(workers), painter.fontMetrics()
+        painter.setPen(QPen(self._colour("accent"), 1.6))
+        painter.drawLine(QPointF(x, metrics.height()), QPointF(x, area.bottom()))
+        text = self.tr("{} workers", "", workers).format(format.count(workers))
+        box = QRectF(0, 0, metrics.horizontalAdvance(text) + 2 * Space.M, metrics.height() + 2)
+        box.moveCenter(QPointF(x, box.height() / 2))
+        box.moveRight(min(box.right(), self.width() - 2.0))
+        box.moveLeft(max(box.left(), 2.0))
+        painter.setBrush(self._colour("accent"))
+        painter.drawRoundedRect(box, box.height() / 2, box.height() / 2)
+        painter.setPen(self._colour("on_accent"))
+        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)

@@ -161,7 +161,7 @@ class LedgerWindow(QDialog):
         self.table.verticalHeader().hide()
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setStretchLastSection(True)
+        header.setSectionResizeMode(3, QHeaderView.ResizeMode.Stretch)
         self.export = QPushButton(self.tr("Export as CSV…"))
         self.export.clicked.connect(self.exportAsked)
         close = QPushButton(self.tr("Close"))

@@ -104,6 +104,7 @@ class TunePanel(QWidget):
     def show_reading(self, reading: Reading) -> None:
         """Show what is measured now beside what is predicted."""
         self._reading = reading
+        self.curve.show_workers(reading.wanted)
         self._show_points()
 
     def show_ledger(self, records: Sequence[Record], accuracy: Accuracy | None) -> None:
@@ -143,7 +144,7 @@ class TunePanel(QWidget):
             self.view_box.setCurrentIndex(VIEWS.index(self._view))
             self.curve.show_view(self._view)
             self._help.setToolTip(self._explained(self._view))
-            self._tell_key()
+        self._tell_key()
         self._show_points()
         self._tell_pointed()
 
@@ -182,17 +183,18 @@ class TunePanel(QWidget):
             ("━", "in_service", self.tr("predicted")),
             ("●", "text", self.tr("now")),
             ("▲", "done", self.tr("advised")),
-            ("┊", "capacity", self.tr("from here on more hardly help")),
         ]
+        if self._advice is not None and self._advice.capacity.enough is not None:
+            signs.append(("┊", "capacity", self.tr("from here on more hardly help")))
         if self._view.measured is not None:
             signs.insert(2, ("○", "arrival", self.tr("measured earlier")))
-        self._key.setText(
-            " ".join(
-                f'<span style="white-space: nowrap"><span style="color: {colour(name).name()}">'
-                f"{sign}</span>&nbsp;{text.replace(' ', '&nbsp;')}</span> &nbsp;"
-                for sign, name, text in signs
-            )
+        text = " ".join(
+            f'<span style="white-space: nowrap"><span style="color: {colour(name).name()}">'
+            f"{sign}</span>&nbsp;{text.replace(' ', '&nbsp;')}</span> &nbsp;"
+            for sign, name, text in signs
         )
+        if text != self._key.text():
+            self._key.setText(text)
 
     def _explained(self, view: View) -> str:
         return view.quantity.help() + self.tr(

@@ -7,8 +7,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QV
 
 from dropline.tuning import ProbeChanged, words
 from dropline_desktop.help import HelpButton
+from dropline_desktop.sentences import tuning
 from dropline_desktop.theme import Size, Space, Theme
-from dropline_desktop.tune.sentences import told
 
 
 class ProbeBox(QWidget):
@@ -44,7 +44,7 @@ class ProbeBox(QWidget):
         self.progress.setRange(0, max(probe.steps, 1))
         self.progress.setValue(max(0, probe.step - 1))
         self.progress.setVisible(probe.running)
-        self.words.setText(told(probe, words.probe))
+        self.words.setText(tuning(probe, words.probe))
         self.words.show()
         self._label()
 

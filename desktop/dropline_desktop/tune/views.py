@@ -21,7 +21,7 @@ class View:
     key: str
     symbol: str
     english_name: object  # of the figure, for a choice
-    english_sentence: object  # "{}" is the figure with its range
+    english_sentence: object  # {0} is the figure, {1} its range
     quantity: Quantity  # defines it
     predicted: Callable[[Prediction], Figure]
     measured: Callable[[Record], Expected] | None  # None: the ledger has none of it
@@ -36,17 +36,16 @@ class View:
     def sentence(self, prediction: Prediction) -> str:
         """What is predicted, in words."""
         figure = self.predicted(prediction)
-        text = self.text(figure.expected)
-        if figure.expected is not None:
-            text = f"{text} ({range_text(figure, self.text)})"
-        return _translated(self.english_sentence).format(text)
+        return _translated(self.english_sentence).format(
+            self.text(figure.expected), range_text(figure, self.text)
+        )
 
 
 RESPONSE = View(
     "response",
     "τ",
     QT_TRANSLATE_NOOP("Tune", "Time a file takes (τ)"),
-    QT_TRANSLATE_NOOP("Tune", "a file takes {} from drop to done, on average"),
+    QT_TRANSLATE_NOOP("Tune", "a file takes {0} from drop to done, on average ({1})"),
     q.MEAN_RESPONSE,
     lambda p: p.response,
     lambda record: record.response,
@@ -58,7 +57,7 @@ IN_SYSTEM = View(
     "in_system",
     "L",
     QT_TRANSLATE_NOOP("Tune", "Files in the line (L)"),
-    QT_TRANSLATE_NOOP("Tune", "{} files are in the line, on average"),
+    QT_TRANSLATE_NOOP("Tune", "{0} files are in the line, on average ({1})"),
     q.MEAN_IN_SYSTEM,
     lambda p: p.in_system,
     lambda record: record.in_system,
@@ -70,7 +69,7 @@ FINISH = View(
     "finish",
     "",
     QT_TRANSLATE_NOOP("Tune", "Time until all is sent"),
-    QT_TRANSLATE_NOOP("Tune", "what is in the line now is sent in {}"),
+    QT_TRANSLATE_NOOP("Tune", "what is in the line now is sent in {0} ({1})"),
     q.ETA,
     lambda p: p.finish,
     None,
