@@ -17,9 +17,11 @@ from pytestqt.qtbot import QtBot
 
 from dropline.meter import Figures, LittlesLaw
 from dropline.station.reading import Reading
+from dropline.tuning import Figure
 from dropline_desktop.charts import Charts, MarkKind
 from dropline_desktop.charts.axes import TimeAxis, ValueAxis
 from dropline_desktop.charts.contents import CHARTS, COLUMNS
+from dropline_desktop.charts.expected import Expectation
 from dropline_desktop.theme import DARK, LIGHT, Mode, Theme
 
 IDLE = Reading(
@@ -451,6 +453,25 @@ def test_a_scale_does_not_fall_for_a_little_less() -> None:
 
 def image_of(widget: QWidget) -> QImage:
     return widget.grab().toImage()
+
+
+# --- what was predicted ---------------------------------------------------------------------------
+
+
+def test_what_was_predicted_is_a_band_until_the_next_change(shown: Charts, clock: Clock) -> None:
+    feed(shown, clock, 30.0, busy)
+    shown.draw()
+    plot = shown.findChild(QWidget, "chartQueue")
+    before = ink(plot, "text")
+    start = clock.now - 20.0
+    shown.expect(1, Expectation(start, {"chartQueue": Figure(1.0, 2.0, 3.0)}))
+    shown.expect(2, Expectation(start + 10.0, {"chartQueue": Figure(), "chartRates": Figure()}))
+    shown.draw()
+    drawn = ink(plot, "text")
+    assert drawn > before + 20  # the dashes
+    shown.expect(2, Expectation(start + 10.0, {"chartQueue": Figure(4.0, 5.0, None)}))
+    shown.draw()
+    assert ink(plot, "text") > drawn + 20
 
 
 def ink(widget: QWidget, name: str, close: int = 40) -> int:

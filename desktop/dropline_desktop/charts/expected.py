@@ -62,12 +62,12 @@ class Expected(QObject):
     def show(self, start: float, end: float, origin: float, now: float) -> None:
         """Draw what was predicted for [start, end], where x = 0 is the time `origin`."""
         kept = [self._kept[number] for number in sorted(self._kept)]
-        ends = [expectation.start for expectation in kept[1:]] + [now]
+        ends = [*(expectation.start for expectation in kept[1:]), now]
         for name, band in self._bands.items():
             band.show(
                 [
                     _Span(e.start - origin, until - origin, e.figures[name])
-                    for e, until in zip(kept, ends, strict=True)
+                    for e, until in zip(kept, ends, strict=False)  # none, where none is kept
                     if name in e.figures and e.start <= end and until >= start
                 ]
             )
