@@ -27,7 +27,7 @@ from dropline_desktop.theme import Size, Space, Theme
 from dropline_desktop.tune.views import RESPONSE, View
 
 #: Workers that the axis reaches to at least.
-LEAST_RANGE = 8
+LEAST_RANGE = 16
 #: Seconds after the user's own change during which what is told of it may be older.
 SETTLING = 0.5
 #: Milliseconds after the last key before the number of workers is set.
@@ -90,6 +90,7 @@ class Curve(QWidget):
         settled = time.monotonic() - self._asked > SETTLING
         if settled and workers != self._workers:
             self._workers = workers
+            self._fit()
             self._moved()
 
     def show_view(self, view: View) -> None:
@@ -220,17 +221,18 @@ class Curve(QWidget):
     def _fit(self) -> None:
         """Choose the scales: all workers of the curve, and values up to some way over the knee."""
         advice = self._advice
-        if advice is None or self._held is not None:  # a scale must not move under the mouse
+        if self._held is not None:  # a scale must not move under the mouse
             return
-        self._most = max([p.workers for p in advice.curve] + [LEAST_RANGE, advice.workers])
-        stable = [self._view.predicted(p) for p in advice.curve if self._is_known(p)]
+        curve = advice.curve if advice is not None else ()
+        self._most = max([p.workers for p in curve] + [LEAST_RANGE, self._workers or 0])
+        stable = [self._view.predicted(p) for p in curve if self._is_known(p)]
         values = [f.expected for f in stable if f.expected is not None]
         if not values:
             self._top = 1.0
             return
         least = min(values)
         seen = [f.high for f in stable if f.high is not None] + values
-        here = advice.now and self._view.predicted(advice.now).expected
+        here = advice and advice.now and self._view.predicted(advice.now).expected
         points = [value for _, value in self._measured] + [self._now or 0.0]
         wanted = max(_HIGH * least, 1.3 * (here or 0.0), 1.2 * min(max(points), _FURTHEST * least))
         self._top = min(wanted, 1.1 * max(*seen, *points, 1e-9))
@@ -297,6 +299,7 @@ class Curve(QWidget):
             for step in (1, 2, 4, 5, 8, 10, 16, 20, 32, 50, 64, 100, 256)
             if step * area.width() / self._most >= room
         )
+        painter.setPen(self._colour("muted"))
         for workers in (
             [1, *range(step, self._most + 1, step)] if step > 1 else range(1, self._most + 1)
         ):
