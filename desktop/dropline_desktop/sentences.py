@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from enum import Enum, auto
-from typing import TypeVar
 
 from PySide6.QtCore import QCoreApplication
 
@@ -48,12 +46,19 @@ from dropline.events import (
     WorkersChanged,
 )
 from dropline.station import Order
-from dropline.tuning import AutopilotChanged, AutopilotMoved, ProbeChanged, words
+from dropline.tuning import (
+    AutopilotChanged,
+    AutopilotMoved,
+    Bottleneck,
+    Check,
+    ProbeChanged,
+    Recommendation,
+    words,
+)
 from dropline_desktop import format
 from dropline_desktop.text import printable
 
 translate = QCoreApplication.translate
-T = TypeVar("T")
 
 
 class counted:
@@ -225,12 +230,8 @@ def _sentence(event: Event, name: str) -> str:
             return translate("Event", "Cancelled: {}").format(name)
         case WorkersChanged(before=before, wanted=wanted):
             return translate("Event", "Workers: {0} → {1}").format(before, wanted)
-        case AutopilotMoved():
-            return translate("Event", "Autopilot: {}").format(tuning(event, words.move))
-        case AutopilotChanged():
-            return tuning(event, words.autopilot)
-        case ProbeChanged():
-            return translate("Event", "Trial: {}").format(tuning(event, words.probe))
+        case AutopilotMoved() | AutopilotChanged() | ProbeChanged():
+            return tuning(event)
         case OrderChanged(order=order):
             return translate("Event", "Order: {}").format(order_name(Order(order)))
         case TargetDown(target=target, reason=reason):
@@ -270,13 +271,27 @@ def _sentence(event: Event, name: str) -> str:
     return f"{event.type}: {event}"
 
 
-def tuning(thing: T, say: Callable[..., str]) -> str:
-    """What `say`, a function of `dropline.tuning.words`, says of a thing."""
-    return say(
-        thing,
-        translate=lambda text: translate("Tuning", text),
-        duration=format.duration,
-    )
+def tuning(
+    thing: Recommendation | Check | Bottleneck | AutopilotMoved | AutopilotChanged | ProbeChanged,
+) -> str:
+    """What the tuner says, in core's sentences."""
+
+    def in_own_language(text: str) -> str:
+        return translate("Tuning", text)
+
+    match thing:
+        case Recommendation():
+            return words.recommendation(thing, in_own_language, format.duration)
+        case Check():
+            return words.check(thing, in_own_language, format.duration)
+        case Bottleneck():
+            return words.bottleneck(thing, in_own_language)
+        case AutopilotMoved():
+            return words.move(thing, in_own_language, format.duration)
+        case AutopilotChanged():
+            return words.autopilot(thing, in_own_language)
+        case ProbeChanged():
+            return words.probe(thing, in_own_language)
 
 
 def order_name(order: Order) -> str:

@@ -307,10 +307,10 @@ def test_the_autopilots_moves_are_listed_and_that_it_gave_up(panel):
     assert len(pilot.log.text().splitlines()) == 2
     for number in range(10):
         told(panel, AutopilotMoved("send", number, number + 1, "keeps_up", None, None))
-    assert len(pilot.log.text().splitlines()) == 4
+    assert len(pilot.log.text().splitlines()) == 3
     told(panel, AutopilotChanged("send", False, 2, 24, "touched"))
     assert not pilot.on.isChecked()
-    assert len(pilot.log.text().splitlines()) == 5
+    assert len(pilot.log.text().splitlines()) == 4
 
 
 def test_the_probe_is_started_watched_and_stopped(panel, qtbot):

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from dropline.events import Event, Message
 from dropline.theory import mmc
 from dropline.tuning import (
-    UNKNOWN,
     Accuracy,
     Advice,
     AutopilotChanged,
@@ -29,6 +28,7 @@ from dropline.tuning import (
     Share,
 )
 
+UNKNOWN = Figure()
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
 

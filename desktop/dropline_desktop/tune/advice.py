@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from dropline.tuning import Advice, words
+from dropline.tuning import Advice
 from dropline_desktop import format
 from dropline_desktop import quantities as q
 from dropline_desktop.help import HelpButton
@@ -53,14 +53,14 @@ class AdviceCard(QWidget):
         reason = (
             self.tr("Nothing to go by yet: drop some files.")
             if advice is None
-            else tuning(advice.recommendation, words.recommendation)
+            else tuning(advice.recommendation)
         )
         _say(self.reason, reason)
         _say(self.done, "" if advice is None else self._done(advice))
         check = advice.check if advice is not None else None
-        _say(self.check, "" if check is None else tuning(check, words.check))
+        _say(self.check, "" if check is None else tuning(check))
         limit = advice.bottleneck if advice is not None else None
-        _say(self.bottleneck, "" if limit is None else tuning(limit, words.bottleneck))
+        _say(self.bottleneck, "" if limit is None else tuning(limit))
         if check is not None:
             colour = self._theme.colour(_VERDICTS.get(check.verdict, "muted")).name()
             self.check.setStyleSheet(f"color: {colour}")

@@ -9,14 +9,14 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
 
 from dropline.station import MAX_WORKERS
-from dropline.tuning import AutopilotChanged, AutopilotMoved, words
+from dropline.tuning import AutopilotChanged, AutopilotMoved, Recommendation
 from dropline_desktop import format
 from dropline_desktop.help import HelpButton
 from dropline_desktop.sentences import tuning
 from dropline_desktop.theme import Size, Space, Theme
 
 #: Moves that are shown; all are in the event log.
-SHOWN = 4
+SHOWN = 3
 #: The bounds at first.
 LEAST, MOST = 1, 16
 
@@ -47,13 +47,13 @@ class AutopilotBox(QWidget):
             self.on.setChecked(changed.on)
             self.least.setValue(changed.least)
             self.most.setValue(changed.most)
-        self._state = "" if changed.why == "asked" else tuning(changed, words.autopilot)
+        self._state = "" if changed.why == "asked" else tuning(changed)
         self._tell()
 
     def show_move(self, moved: AutopilotMoved, at: datetime) -> None:
         """It changed the number of workers at this time of day."""
-        text = tuning(moved, words.move)
-        self._moves.appendleft(f"{format.clock(at)} {text}")
+        why = tuning(Recommendation(moved.workers, moved.why, moved.value, moved.limit))
+        self._moves.appendleft(f"{format.clock(at)}  {moved.before} → {why}")
         self._tell()
 
     def _set_up(self) -> None:

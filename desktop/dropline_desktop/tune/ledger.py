@@ -123,7 +123,7 @@ class LedgerModel(QAbstractTableModel):
             By.HAND: self.tr("you"),
             By.CURVE: self.tr("you, on the curve"),
             By.AUTOPILOT: self.tr("autopilot"),
-            By.PROBE: self.tr("trial"),
+            By.PROBE: self.tr("probe"),
             By.START: self.tr("start"),
         }.get(By(by), by)
 

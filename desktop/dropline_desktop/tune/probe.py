@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from dropline.tuning import ProbeChanged, words
+from dropline.tuning import ProbeChanged
 from dropline_desktop.help import HelpButton
 from dropline_desktop.sentences import tuning
 from dropline_desktop.theme import Size, Space, Theme
@@ -44,13 +44,13 @@ class ProbeBox(QWidget):
         self.progress.setRange(0, max(probe.steps, 1))
         self.progress.setValue(max(0, probe.step - 1))
         self.progress.setVisible(probe.running)
-        self.words.setText(tuning(probe, words.probe))
+        self.words.setText(tuning(probe))
         self.words.show()
         self._label()
 
     def _label(self) -> None:
         self.button.setText(
-            self.tr("Stop the trial") if self._running else self.tr("Try out 1, 2, 4, 8, … workers")
+            self.tr("Stop the probe") if self._running else self.tr("Try out 1, 2, 4, 8, … workers")
         )
 
     def _lay_out(self) -> None:
@@ -59,10 +59,10 @@ class ProbeBox(QWidget):
         head.addWidget(
             HelpButton(
                 self._theme,
-                self.tr("the trial"),
+                self.tr("the probe"),
                 self.tr(
                     "<p>Workers share the disk, the network and the target, so twice as many "
-                    "rarely do twice as much. The trial sends your files with 1, 2, 4, 8, … "
+                    "rarely do twice as much. The probe sends your files with 1, 2, 4, 8, … "
                     "workers for some seconds each, to see from where on more hardly help, and "
                     "then goes back to what you had. It needs files in the line.</p>"
                     "<p>The curve through what it finds is the Universal Scalability Law. The "
