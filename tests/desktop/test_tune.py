@@ -179,6 +179,16 @@ def test_every_state_is_drawn(curve, state, view):
     assert not curve.grab().toImage().isNull()
 
 
+def test_of_an_empty_line_nothing_takes_any_time(curve):
+    """A regression: a scale that ended at 0."""
+    done = advise(4, 6.0, best=5)
+    zero = Figure(0.0, 0.0, 0.0)
+    curve.show_advice(replace(done, curve=tuple(replace(p, finish=zero) for p in done.curve)))
+    curve.show_view(FINISH)
+    assert curve._ticks()[0] == 0.0
+    assert not curve.grab().toImage().isNull()
+
+
 def test_the_curve_is_seen_where_it_should_be(curve, theme):
     """At 10 workers the predicted value is drawn, at 2 the shade of too few."""
     image = curve.grab().toImage()

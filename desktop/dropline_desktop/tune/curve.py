@@ -235,7 +235,7 @@ class Curve(QWidget):
         here = advice and advice.now and self._view.predicted(advice.now).expected
         points = [value for _, value in self._measured] + [self._now or 0.0]
         wanted = max(_HIGH * least, 1.3 * (here or 0.0), 1.2 * min(max(points), _FURTHEST * least))
-        self._top = min(wanted, 1.1 * max(*seen, *points, 1e-9))
+        self._top = min(wanted, 1.1 * max(*seen, *points)) or 1.0
 
     @property
     def _is_drawn(self) -> bool:
