@@ -104,7 +104,6 @@ class Application(QObject):
                 line.tuner.ledger.records(), line.tuner.ledger.accuracy()
             )
         )
-        self.engine.do(lambda line: line.station.watch(self.window.charts.lanes.painter.observe))
         self._watch(self.settings.watched)
         if paths:
             self.drop(paths)
@@ -183,10 +182,9 @@ class Application(QObject):
             lambda: engine.do(lambda line: self._restless.emit(line.restless))
         )
         window.workersWanted.connect(self._resize)
-        window.curveWanted.connect(lambda workers: self._resize(workers, By.CURVE))
-        window.goalWanted.connect(lambda goal: engine.do(lambda line: line.tuner.set_goal(goal)))
-        window.autopilotWanted.connect(self._set_autopilot)
-        window.probeWanted.connect(self._probe_workers)
+        window.tune.workersChosen.connect(lambda workers: self._resize(workers, By.CURVE))
+        window.instruments.goalWanted.connect(lambda goal: setattr(self.settings, "goal", goal))
+        window.instruments.steer(engine.do)
         window.limitWanted.connect(self._limit)
         window.windowChosen.connect(self._measure_over)
         window.recordWanted.connect(self._record)
@@ -222,12 +220,6 @@ class Application(QObject):
     def _resize(self, workers: int, by: By = By.HAND) -> None:
         self.settings.workers = workers
         self.engine.do(lambda line: line.resize(workers, by=by))
-
-    def _set_autopilot(self, on: bool, least: int, most: int) -> None:
-        self.engine.do(lambda line: line.tuner.set_autopilot(on, least, most))
-
-    def _probe_workers(self, on: bool) -> None:
-        self.engine.do(lambda line: line.tuner.start_probe() if on else line.tuner.stop_probe())
 
     def _set_order(self, order: Order) -> None:
         self.settings.order = order

@@ -88,9 +88,7 @@ class Instruments(QSplitter):
             lambda on, least, most: do(lambda line: line.tuner.set_autopilot(on, least, most))
         )
         tune.probe.wanted.connect(
-            lambda on: do(
-                lambda line: line.tuner.start_probe() if on else line.tuner.stop_probe()
-            )
+            lambda on: do(lambda line: line.tuner.start_probe() if on else line.tuner.stop_probe())
         )
         do(lambda line: line.station.watch(observe))
 

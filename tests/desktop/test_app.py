@@ -600,7 +600,7 @@ def test_the_advice_comes_and_the_curve_sets_the_workers(app, wait, tmp_path):
     assert panel.advice.reason.text()
     curve = panel.curve
     wait(lambda: curve.workers == 4)
-    app.window._tune.ensureWidgetVisible(curve)
+    app.window.instruments.panel.ensureWidgetVisible(curve)
     line, there = (QPoint(round(curve._x(c)), curve.height() // 2) for c in (4, 7))
     QTest.mousePress(curve, Qt.MouseButton.LeftButton, pos=line)
     QTest.mouseMove(curve, there)
