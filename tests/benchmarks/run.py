@@ -22,6 +22,7 @@ BENCHMARKS = {
     "bus": "buses",
     "meter": "meters",
     "accuracy": "accuracy",
+    "lanes": "lanes",
     "window": "window",
     "charts": "charts",
     "servers": "wsgi_servers",
