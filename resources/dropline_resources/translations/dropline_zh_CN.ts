@@ -272,6 +272,14 @@
         <translation>观察虚构负载下的系统，并加以调优</translation>
     </message>
     <message>
+        <source>&amp;Find a command…</source>
+        <translation>查找命令(&amp;F)…</translation>
+    </message>
+    <message>
+        <source>Everything that can be done now, found by its name</source>
+        <translation>按名称查找当前可用的所有操作</translation>
+    </message>
+    <message>
         <source>&amp;About Dropline</source>
         <translation>关于 Dropline(&amp;A)</translation>
     </message>
@@ -614,20 +622,20 @@
         <translation>保存所显示的内容。</translation>
     </message>
     <message>
-        <source>Picture (PNG)…</source>
-        <translation>图片 (PNG)…</translation>
+        <source>&amp;Picture (PNG)…</source>
+        <translation>图片 (PNG)(&amp;P)…</translation>
     </message>
     <message>
-        <source>Drawing (SVG)…</source>
-        <translation>矢量图 (SVG)…</translation>
+        <source>&amp;Drawing (SVG)…</source>
+        <translation>矢量图 (SVG)(&amp;D)…</translation>
     </message>
     <message>
-        <source>Table of the figures (CSV)…</source>
-        <translation>指标表 (CSV)…</translation>
+        <source>&amp;Table of the figures (CSV)…</source>
+        <translation>指标表 (CSV)(&amp;T)…</translation>
     </message>
     <message>
-        <source>Report (HTML)…</source>
-        <translation>报告 (HTML)…</translation>
+        <source>&amp;Report (HTML)…</source>
+        <translation>报告 (HTML)(&amp;R)…</translation>
     </message>
     <message>
         <source>Saved as {}</source>
@@ -715,21 +723,21 @@
         <translation>语言(&amp;L)</translation>
     </message>
     <message>
-        <source>As the system</source>
-        <translation>跟随系统</translation>
-    </message>
-    <message>
-        <source>Light</source>
-        <translation>浅色</translation>
-    </message>
-    <message>
-        <source>Dark</source>
-        <translation>深色</translation>
-    </message>
-    <message>
         <source>Saved as {}</source>
         <extracomment>Paths to take in; emitted while a drop lasts, see `Drops.received`. Job ids, or None for all. Job ids. Job ids, and the priority that they are to have. Bytes a second, or None for no limit. Try a target that is down now. A folder to watch, or to watch no more. Tell `watched` which files wait to be at rest. Ask for a simulated load. Ask for a recorded log to show; show the history. Seconds that the figures are to be taken over.</extracomment>
         <translation>已保存为 {}</translation>
+    </message>
+    <message>
+        <source>&amp;As the system</source>
+        <translation>跟随系统(&amp;A)</translation>
+    </message>
+    <message>
+        <source>&amp;Light</source>
+        <translation>浅色(&amp;L)</translation>
+    </message>
+    <message>
+        <source>&amp;Dark</source>
+        <translation>深色(&amp;D)</translation>
     </message>
     <message>
         <source>About Dropline</source>
@@ -812,6 +820,22 @@
     <message>
         <source>Mean τ: {0} before, {1} since</source>
         <translation>平均 τ：更改前 {0}，更改后 {1}</translation>
+    </message>
+</context>
+<context>
+    <name>Palette</name>
+    <message>
+        <source>Find a command</source>
+        <extracomment>What it is called in the code, so that the English name finds it in any language.</extracomment>
+        <translation>查找命令</translation>
+    </message>
+    <message>
+        <source>What do you want to do?</source>
+        <translation>想做什么？</translation>
+    </message>
+    <message>
+        <source>Commands</source>
+        <translation>命令</translation>
     </message>
 </context>
 <context>
@@ -1190,16 +1214,16 @@
         <translation>已复制 {}</translation>
     </message>
     <message>
-        <source>Copy the address</source>
-        <translation>复制地址</translation>
+        <source>&amp;Copy the address</source>
+        <translation>复制地址(&amp;C)</translation>
     </message>
     <message>
-        <source>Open the upload page in the browser</source>
-        <translation>在浏览器中打开上传页面</translation>
+        <source>&amp;Open the upload page in the browser</source>
+        <translation>在浏览器中打开上传页面(&amp;O)</translation>
     </message>
     <message>
-        <source>Send from a phone…</source>
-        <translation>从手机发送…</translation>
+        <source>&amp;Send from a phone…</source>
+        <translation>从手机发送(&amp;S)…</translation>
     </message>
     <message>
         <source>Try now</source>
@@ -1372,20 +1396,20 @@
         <translation>保存图表所显示的内容。</translation>
     </message>
     <message>
-        <source>Picture (PNG)…</source>
-        <translation>图片 (PNG)…</translation>
+        <source>&amp;Picture (PNG)…</source>
+        <translation>图片 (PNG)(&amp;P)…</translation>
     </message>
     <message>
-        <source>Drawing (SVG)…</source>
-        <translation>矢量图 (SVG)…</translation>
+        <source>&amp;Drawing (SVG)…</source>
+        <translation>矢量图 (SVG)(&amp;D)…</translation>
     </message>
     <message>
-        <source>Table of the readings (CSV)…</source>
-        <translation>读数表 (CSV)…</translation>
+        <source>&amp;Table of the readings (CSV)…</source>
+        <translation>读数表 (CSV)(&amp;T)…</translation>
     </message>
     <message>
-        <source>Report (HTML)…</source>
-        <translation>报告 (HTML)…</translation>
+        <source>&amp;Report (HTML)…</source>
+        <translation>报告 (HTML)(&amp;R)…</translation>
     </message>
 </context>
 <context>
@@ -1625,16 +1649,16 @@
 <context>
     <name>Tray</name>
     <message>
-        <source>Show or hide the window</source>
-        <translation>显示或隐藏窗口</translation>
+        <source>&amp;Show or hide the window</source>
+        <translation>显示或隐藏窗口(&amp;S)</translation>
     </message>
     <message>
-        <source>Pause</source>
-        <translation>暂停</translation>
+        <source>&amp;Pause</source>
+        <translation>暂停(&amp;P)</translation>
     </message>
     <message>
-        <source>Quit</source>
-        <translation>退出</translation>
+        <source>&amp;Quit</source>
+        <translation>退出(&amp;Q)</translation>
     </message>
     <message>
         <source>Dropline: nothing to send</source>
