@@ -88,7 +88,10 @@ TEST_PROGRAMS = {
     "node": "nodejs",
     "npm": "npm",
     "openbox": "openbox",
+    "pg_ctlcluster": "postgresql",
+    "rabbitmq-server": "rabbitmq-server",
     "rclone": "rclone",
+    "redis-server": "redis-server",
     "xdotool": "xdotool",
     "xprop": "x11-utils",
 }

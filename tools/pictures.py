@@ -1,7 +1,7 @@
 """The pictures of the window, made by the program itself: `make pictures`.
 
 The real program runs off screen in a data folder of its own, sends real files to its own receiver,
-and is photographed idle, busy and with failures, light and dark.
+and is photographed idle, busy, with failures and under a simulated load, light and dark.
 
     make pictures                                      those of the READMEs
     python tools/pictures.py --out DIR [--state S]… [--theme T]… [--language L]…
@@ -34,7 +34,7 @@ from dropline_desktop.language import Language
 from dropline_desktop.theme import Mode
 
 ROOT = Path(__file__).resolve().parent.parent
-STATES = ("idle", "busy", "failures")
+STATES = ("idle", "busy", "failures", "simulation")
 THEMES = (Mode.LIGHT, Mode.DARK)
 LANGUAGES = (Language.ENGLISH, Language.CHINESE)
 #: Logical size of the window.
@@ -110,6 +110,19 @@ class Session:
         self.until(lambda: self._finished() >= 37)
         self.app.window.transfers.show_only("failed")
         self.go_on(1.5)
+
+    def simulation(self) -> None:
+        """Under a simulated load that two workers could not bear, since some seconds with five."""
+        self.app.window.simulateAsked.emit()
+        simulation = self.app.simulation
+        assert simulation is not None
+        simulation.dialog.close()
+        simulation.dialog.workers.setValue(BEFORE)
+        simulation.start(simulation.dialog.plan())
+        self.go_on(14.0)
+        assert simulation.page is not None
+        simulation.page.instruments.tuner.spin.setValue(5)
+        self.go_on(20.0)
 
     def _finished(self) -> int:
         return self.reading.finished if self.reading is not None else 0

@@ -39,6 +39,7 @@ from dropline.load import (
     scv,
 )
 from dropline.load.items import FOLDER
+from dropline.load.replicas import replicate
 from dropline.meter import Entry, Kind
 from dropline.station import Aborted, Attempt, Reading
 from dropline.targets import Upload
@@ -300,6 +301,52 @@ def test_a_line_that_cannot_keep_up_settles_nowhere() -> None:
     found = expect(Poisson(50), Fixed(0), Service(Exponential(0.1)), 4)
     assert found.steady is not None
     assert (found.steady.growth, found.p95, found.settling) == (pytest.approx(10), None, 0.0)
+
+
+# --- what chance does -----------------------------------------------------------------------------
+
+
+def test_where_nothing_is_left_to_chance_all_runs_are_alike() -> None:
+    found = replicate(Load(Even(10), seconds=10.01), Service(Fixed(0.05)), 2, 0.5)
+    expected = {
+        "arrival_rate": 10,
+        "service_rate": 20,
+        "utilisation": 0.25,
+        "throughput": 10,
+        "mean_in_system": 0.5,
+        "mean_waiting": 0,
+        "mean_response": 0.05,
+        "mean_wait": 0,
+        "response_p95": 0.05,
+    }
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert found[name] == pytest.approx((value,) * 3, rel=0.03, abs=1e-9), name
+
+
+def test_longer_runs_come_nearer_to_theory() -> None:
+    theirs = theory.mmc(30, 10, 4).mean_response
+    short, long = (
+        replicate(Load(Poisson(30), seconds=seconds), Service(Exponential(0.1)), 4, 0.25)
+        for seconds in (20, 300)
+    )
+    for runs in (short, long):
+        assert runs["mean_response"].low < theirs < runs["mean_response"].high
+    widths = [runs["mean_response"].high - runs["mean_response"].low for runs in (short, long)]
+    assert widths[1] < widths[0]
+
+
+def test_a_batch_is_watched_until_its_end() -> None:
+    found = replicate(Load(Batch(40)), Service(Fixed(0.5)), 4, 0.0)
+    assert found["arrival_rate"].expected == pytest.approx(8)  # 40 in 5 s
+    assert found["utilisation"].expected == pytest.approx(1)
+
+
+def test_what_cannot_be_replayed_is_not_told() -> None:
+    service = Service(Fixed(0.1), contention=0.1)
+    assert replicate(Load(Poisson(5), seconds=10), service, 2, 0.0) == {}
+    assert replicate(Load(Poisson(1000), seconds=1000), Service(Fixed(0.1)), 2, 0.0) == {}
+    assert replicate(Load(Poisson(0.001), seconds=0.001), Service(Fixed(0.1)), 2, 0.0) == {}
 
 
 # --- a real station -------------------------------------------------------------------------------

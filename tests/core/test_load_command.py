@@ -50,6 +50,10 @@ def test_theory_stands_beside_what_was_measured(call: Callable[..., Done]) -> No
     assert answer["measured"].keys() >= answer["theory"].keys() - {"model", "drain"}
     assert answer["measured"]["arrivals"] <= 200
     assert answer["verdict"] in {"valid", "doubtful"}
+    assert answer["by_chance"].keys() == answer["theory"].keys() - {"model", "drain"}
+    assert (
+        answer["by_chance"]["utilisation"]["low"] < 0.2 < answer["by_chance"]["utilisation"]["high"]
+    )
 
 
 def test_people_get_a_table_and_a_sentence(call: Callable[..., Done]) -> None:
@@ -170,3 +174,4 @@ def test_a_signal_ends_it_with_what_was_measured(until: Until, tmp_path: Path) -
         output, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (130, "")
     assert "theory M/M/4" in output
+    assert "such runs" not in output  # it was not as long as they would be

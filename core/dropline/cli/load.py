@@ -5,8 +5,9 @@ law: nothing is sent. With --to real files of random bytes, made for the purpose
 afterwards, are sent to a real target; there they stay, in the folder “simulated load”.
 
 Without options: 30 jobs a second by chance, exponential service of 0.1 s on average, 4 workers,
-30 seconds. The first moments, until the line has settled, are left out of the figures. Ends with 0
-unless jobs failed.
+30 seconds. The first moments, until the line has settled, are left out of the figures. Theory is of
+the long run; between what a run of this length lies by chance stands beside it. Ends with 0 unless
+jobs failed.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ from dropline.load import (
 from dropline.meter import LogError
 from dropline.station import MAX_WORKERS, Reading
 from dropline.targets import Target
+from dropline.theory import Range
 from dropline.tuning.observed import Observed, Snapshot
 
 EXAMPLE = """example:
@@ -134,17 +136,17 @@ def run(options: argparse.Namespace) -> int:
             bus.close()
     if line.problem:
         raise CommandError(line.problem)
-    _report(
-        Comparison(
-            reading,
-            seen,
-            seconds,
-            options.workers,
-            expected or _expect_measured(load, seen, options.workers),
-            contended=service.slowness(2) > 1,
-        ),
-        as_json=options.json,
+    is_whole = options.to is None and not stop.is_set()
+    comparison = Comparison(
+        reading,
+        seen,
+        seconds,
+        options.workers,
+        expected or _expect_measured(load, seen, options.workers),
+        contended=service.slowness(2) > 1,
+        by_chance=_replicate(load, service, options.workers, reading, seconds) if is_whole else {},
     )
+    _report(comparison, as_json=options.json)
     if failed:
         text = f"{failed} jobs failed, the last for this reason: {line.last_failure}"
         Console(stderr=True, soft_wrap=True).print(escape(text), style="red")
@@ -275,6 +277,16 @@ def _look_on(
             until(line.station.wait_drained)
             seen = replace(seen, services=observed.snapshot(time.monotonic()).services)
     return reading, seen, seconds
+
+
+def _replicate(
+    load: Load, service: Service, workers: int, reading: Reading, seconds: float
+) -> dict[str, Range]:
+    # Not at the top: it takes NumPy, which a run need not wait for.
+    from dropline.load.replicas import replicate
+
+    skipped = max(0.0, 1 - reading.window / seconds) if seconds else 0.0
+    return replicate(load, service, workers, skipped)
 
 
 def _expect_measured(load: Load, seen: Snapshot, workers: int) -> Expected | None:

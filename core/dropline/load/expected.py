@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from dropline import theory
@@ -56,7 +57,7 @@ def expect(arrivals: Arrivals, sizes: Law, service: Service, workers: int) -> Ex
             steady = theory.mg1(arrivals.rate, rate, scv)
         case _:
             steady = theory.ggc(arrivals.rate, rate, workers, arrivals.scv, scv)
-    keeps_up = steady.growth == 0 and steady.utilisation < 1
+    keeps_up = steady.mean_wait < math.inf
     p95 = None
     if kinds == ("M", "M") and keeps_up:
         p95 = theory.tails(arrivals.rate, rate, workers).response_percentile(0.95)

@@ -22,6 +22,7 @@ from contextlib import ExitStack
 
 from flask import Flask, Response, g, jsonify, request
 from flask.json.provider import DefaultJSONProvider
+from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import PathConverter
 
@@ -139,6 +140,14 @@ def create_app(
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
         return problem_answer(from_http(error))
+
+    @app.errorhandler(OperationalError)
+    def no_database(error: OperationalError) -> Response:
+        _log.error("%s %r failed: %s", request.method, request.path, error)
+        again = {"Retry-After": "5"}
+        return problem_answer(
+            Problem(BUSY, "The receiver's database does not answer. Try again shortly.", again)
+        )
 
     @app.errorhandler(TimeoutError)
     def too_slow(_error: TimeoutError) -> Response:

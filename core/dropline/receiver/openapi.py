@@ -35,7 +35,7 @@ from dropline.receiver.problems import (
 Json = dict[str, Any]
 
 #: What any request may be answered.
-_ANY = (MALFORMED, UNAUTHORISED, FORBIDDEN, TOO_SLOW, TOO_LARGE, TOO_MANY, INTERNAL)
+_ANY = (MALFORMED, UNAUTHORISED, FORBIDDEN, TOO_SLOW, TOO_LARGE, TOO_MANY, INTERNAL, BUSY)
 #: … and one that brings bytes.
 _UPLOAD = (CUT_SHORT, DIGEST, BUSY, DISK_FULL)
 _TUS = (VERSION, NOT_FOUND, GONE, LOCKED, DISK_FULL)

@@ -218,6 +218,22 @@ def constant_mean(sample: Array) -> Outcome | None:
     return Outcome(statistic, float(kolmogorov(statistic)))
 
 
+def latest(sample: Array) -> Array:
+    """The latest part of the sample in which the mean does not change, by the same test.
+
+    It is cut at the greatest excursion until the rest passes, or is too short to tell.
+    """
+    while len(sample) > ENOUGH:
+        change = constant_mean(sample)
+        if change is None or change.p_value >= LEVEL:
+            break
+        cut = int(np.abs(np.cumsum(sample - sample.mean())).argmax()) + 1
+        if len(sample) - cut < ENOUGH // 2:
+            break
+        sample = sample[cut:]
+    return sample
+
+
 def poisson(gaps: Array) -> Outcome | None:
     """Whether arrivals are a Poisson process, by the distance from one after Durbin's change.
 
