@@ -5,8 +5,9 @@
 
 `lupdate` finds the strings (in calls of `tr`, `translate` and `QT_TRANSLATE_NOOP`) and adds those
 that are new to the sources, `*.ts`, unfinished; there they are translated, by hand or with
-`pyside6-linguist`. What the tuner says are templates of core. `lrelease` compiles them. Both come with PySide6-Essentials. The compiled
-`*.qm` are in the repository, so that whatever installs the project has them.
+`pyside6-linguist`. What the tuner says are templates of core. `lrelease` compiles the sources. Both
+tools come with PySide6-Essentials. The compiled `*.qm` are in the repository, so that whatever
+installs the project has them.
 """
 
 from __future__ import annotations
