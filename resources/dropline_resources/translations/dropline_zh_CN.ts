@@ -272,6 +272,14 @@
         <translation>观察虚构负载下的系统，并加以调优</translation>
     </message>
     <message>
+        <source>&amp;Find a command…</source>
+        <translation>查找命令(&amp;F)…</translation>
+    </message>
+    <message>
+        <source>Everything that can be done now, found by its name</source>
+        <translation>按名称查找当前可用的所有操作</translation>
+    </message>
+    <message>
         <source>&amp;About Dropline</source>
         <translation>关于 Dropline(&amp;A)</translation>
     </message>
@@ -614,20 +622,20 @@
         <translation>保存所显示的内容。</translation>
     </message>
     <message>
-        <source>Picture (PNG)…</source>
-        <translation>图片 (PNG)…</translation>
+        <source>&amp;Picture (PNG)…</source>
+        <translation>图片 (PNG)(&amp;P)…</translation>
     </message>
     <message>
-        <source>Drawing (SVG)…</source>
-        <translation>矢量图 (SVG)…</translation>
+        <source>&amp;Drawing (SVG)…</source>
+        <translation>矢量图 (SVG)(&amp;D)…</translation>
     </message>
     <message>
-        <source>Table of the figures (CSV)…</source>
-        <translation>指标表 (CSV)…</translation>
+        <source>&amp;Table of the figures (CSV)…</source>
+        <translation>指标表 (CSV)(&amp;T)…</translation>
     </message>
     <message>
-        <source>Report (HTML)…</source>
-        <translation>报告 (HTML)…</translation>
+        <source>&amp;Report (HTML)…</source>
+        <translation>报告 (HTML)(&amp;R)…</translation>
     </message>
     <message>
         <source>Saved as {}</source>
@@ -715,21 +723,21 @@
         <translation>语言(&amp;L)</translation>
     </message>
     <message>
-        <source>As the system</source>
-        <translation>跟随系统</translation>
-    </message>
-    <message>
-        <source>Light</source>
-        <translation>浅色</translation>
-    </message>
-    <message>
-        <source>Dark</source>
-        <translation>深色</translation>
-    </message>
-    <message>
         <source>Saved as {}</source>
         <extracomment>Paths to take in; emitted while a drop lasts, see `Drops.received`. Job ids, or None for all. Job ids. Job ids, and the priority that they are to have. Bytes a second, or None for no limit. Try a target that is down now. A folder to watch, or to watch no more. Tell `watched` which files wait to be at rest. Ask for a simulated load. Ask for a recorded log to show; show the history. Seconds that the figures are to be taken over.</extracomment>
         <translation>已保存为 {}</translation>
+    </message>
+    <message>
+        <source>&amp;As the system</source>
+        <translation>跟随系统(&amp;A)</translation>
+    </message>
+    <message>
+        <source>&amp;Light</source>
+        <translation>浅色(&amp;L)</translation>
+    </message>
+    <message>
+        <source>&amp;Dark</source>
+        <translation>深色(&amp;D)</translation>
     </message>
     <message>
         <source>About Dropline</source>
@@ -812,6 +820,22 @@
     <message>
         <source>Mean τ: {0} before, {1} since</source>
         <translation>平均 τ：更改前 {0}，更改后 {1}</translation>
+    </message>
+</context>
+<context>
+    <name>Palette</name>
+    <message>
+        <source>Find a command</source>
+        <extracomment>What it is called in the code, so that the English name finds it in any language.</extracomment>
+        <translation>查找命令</translation>
+    </message>
+    <message>
+        <source>What do you want to do?</source>
+        <translation>想做什么？</translation>
+    </message>
+    <message>
+        <source>Commands</source>
+        <translation>命令</translation>
     </message>
 </context>
 <context>
@@ -1190,16 +1214,16 @@
         <translation>已复制 {}</translation>
     </message>
     <message>
-        <source>Copy the address</source>
-        <translation>复制地址</translation>
+        <source>&amp;Copy the address</source>
+        <translation>复制地址(&amp;C)</translation>
     </message>
     <message>
-        <source>Open the upload page in the browser</source>
-        <translation>在浏览器中打开上传页面</translation>
+        <source>&amp;Open the upload page in the browser</source>
+        <translation>在浏览器中打开上传页面(&amp;O)</translation>
     </message>
     <message>
-        <source>Send from a phone…</source>
-        <translation>从手机发送…</translation>
+        <source>&amp;Send from a phone…</source>
+        <translation>从手机发送(&amp;S)…</translation>
     </message>
     <message>
         <source>Try now</source>
@@ -1372,20 +1396,20 @@
         <translation>保存图表所显示的内容。</translation>
     </message>
     <message>
-        <source>Picture (PNG)…</source>
-        <translation>图片 (PNG)…</translation>
+        <source>&amp;Picture (PNG)…</source>
+        <translation>图片 (PNG)(&amp;P)…</translation>
     </message>
     <message>
-        <source>Drawing (SVG)…</source>
-        <translation>矢量图 (SVG)…</translation>
+        <source>&amp;Drawing (SVG)…</source>
+        <translation>矢量图 (SVG)(&amp;D)…</translation>
     </message>
     <message>
-        <source>Table of the readings (CSV)…</source>
-        <translation>读数表 (CSV)…</translation>
+        <source>&amp;Table of the readings (CSV)…</source>
+        <translation>读数表 (CSV)(&amp;T)…</translation>
     </message>
     <message>
-        <source>Report (HTML)…</source>
-        <translation>报告 (HTML)…</translation>
+        <source>&amp;Report (HTML)…</source>
+        <translation>报告 (HTML)(&amp;R)…</translation>
     </message>
 </context>
 <context>
@@ -1625,16 +1649,16 @@
 <context>
     <name>Tray</name>
     <message>
-        <source>Show or hide the window</source>
-        <translation>显示或隐藏窗口</translation>
+        <source>&amp;Show or hide the window</source>
+        <translation>显示或隐藏窗口(&amp;S)</translation>
     </message>
     <message>
-        <source>Pause</source>
-        <translation>暂停</translation>
+        <source>&amp;Pause</source>
+        <translation>暂停(&amp;P)</translation>
     </message>
     <message>
-        <source>Quit</source>
-        <translation>退出</translation>
+        <source>&amp;Quit</source>
+        <translation>退出(&amp;Q)</translation>
     </message>
     <message>
         <source>Dropline: nothing to send</source>
@@ -1711,6 +1735,173 @@
     <message>
         <source>Pause</source>
         <translation>暂停</translation>
+    </message>
+</context>
+<context>
+    <name>Tuning</name>
+    <message>
+        <source>Nothing can be recommended until some files have been sent.</source>
+        <translation>发送过一些文件之后才能给出建议。</translation>
+    </message>
+    <message>
+        <source>Nothing waits and nothing comes: any number of workers will do.</source>
+        <translation>没有文件等待，也没有文件到达：多少个工作线程都行。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: the fewest that keep up with what comes without files waiting longer than they take to send.</source>
+        <translation>{workers} 个工作线程：跟得上到达、且文件等待时间不超过发送时间的最少数量。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: the fewest that meet your goal of {limit}; expected {value}.</source>
+        <translation>{workers} 个工作线程：能达到目标 {limit} 的最少数量；预计 {value}。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: the fewest that are done in time, after {value} at the latest.</source>
+        <translation>{workers} 个工作线程：能按时完成的最少数量，最迟 {value} 后完成。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: all is sent in about {value}, and more would hardly be faster.</source>
+        <translation>{workers} 个工作线程：约 {value} 全部发完，再多也快不了多少。</translation>
+    </message>
+    <message>
+        <source>Your goal of {limit} can&apos;t be met: sending a file alone takes longer. With {workers} workers waiting adds little to it; expected {value}.</source>
+        <translation>目标 {limit} 无法达到：单是发送一个文件就不止这么久。用 {workers} 个工作线程，等待几乎不再增加耗时；预计 {value}。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: more than these would not get more done.</source>
+        <translation>{workers} 个工作线程：再多也不会完成更多。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: one for each file that is left.</source>
+        <translation>{workers} 个工作线程：剩余的每个文件各一个。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: twice as many as were tried; what more would do is not known.</source>
+        <translation>{workers} 个工作线程：已试过数量的两倍；再多会怎样尚不清楚。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: the most that are allowed.</source>
+        <translation>{workers} 个工作线程：允许的最大数量。</translation>
+    </message>
+    <message>
+        <source>Your goal of {limit} can&apos;t be met with them: expected {value}.</source>
+        <translation>这样仍达不到目标 {limit}：预计 {value}。</translation>
+    </message>
+    <message>
+        <source>Your goal of {limit} can&apos;t be met with them: the line does not keep up.</source>
+        <translation>这样仍达不到目标 {limit}：系统跟不上。</translation>
+    </message>
+    <message>
+        <source>The autopilot went from {before} to {workers} workers.</source>
+        <translation>自动调优将工作线程从 {before} 个改为 {workers} 个。</translation>
+    </message>
+    <message>
+        <source>The predictions hold: what comes and how long it takes has been steady.</source>
+        <translation>预测成立：到达情况和服务时间一直平稳。</translation>
+    </message>
+    <message>
+        <source>Mind that these predictions are doubtful:</source>
+        <translation>请注意，这些预测存疑：</translation>
+    </message>
+    <message>
+        <source>This is a batch, and nothing more is expected: see when it is done.</source>
+        <translation>这是一批文件，不会再有新的到达：请看何时完成。</translation>
+    </message>
+    <message>
+        <source>only {value} files have come, and it takes {limit} to know how fast they do.</source>
+        <translation>只到达了 {value} 个文件，要有 {limit} 个才能知道到达有多快。</translation>
+    </message>
+    <message>
+        <source>only {value} files have been sent, and it takes {limit} to know how long one takes.</source>
+        <translation>只发送了 {value} 个文件，要有 {limit} 个才能知道一个需要多久。</translation>
+    </message>
+    <message>
+        <source>files come faster than these workers can send them, so the queue grows.</source>
+        <translation>文件到达比这些工作线程发送得快，队列因此增长。</translation>
+    </message>
+    <message>
+        <source>it can&apos;t be told yet whether these workers keep up with what comes.</source>
+        <translation>尚不能判断这些工作线程是否跟得上到达。</translation>
+    </message>
+    <message>
+        <source>the line has been watched for {value}, and needs {limit} to settle.</source>
+        <translation>系统只观察了 {value}，需要 {limit} 才能稳定。</translation>
+    </message>
+    <message>
+        <source>nothing has come for {value}.</source>
+        <translation>已有 {value} 没有文件到达。</translation>
+    </message>
+    <message>
+        <source>files come faster or slower than they did.</source>
+        <translation>文件到达得比先前快或慢。</translation>
+    </message>
+    <message>
+        <source>files take longer or shorter than they did.</source>
+        <translation>文件耗时比先前长或短。</translation>
+    </message>
+    <message>
+        <source>files come in bursts, or by the clock, rather than by chance.</source>
+        <translation>文件成批或定时到达，而不是随机到达。</translation>
+    </message>
+    <message>
+        <source>Reading the files limits the line: it takes {share} of the workers&apos; time.</source>
+        <translation>瓶颈在读取文件：占工作线程时间的 {share}。</translation>
+    </message>
+    <message>
+        <source>This computer&apos;s processor limits the line: Dropline uses {share} of one core.</source>
+        <translation>瓶颈在本机处理器：Dropline 占用一个核心的 {share}。</translation>
+    </message>
+    <message>
+        <source>The network limits the line: handing bytes to it takes {share} of the workers&apos; time.</source>
+        <translation>瓶颈在网络：向网络交付字节占工作线程时间的 {share}。</translation>
+    </message>
+    <message>
+        <source>The limit on bytes a second holds the line back: workers wait for it {share} of their time.</source>
+        <translation>限速拖住了系统：工作线程有 {share} 的时间在等待限速。</translation>
+    </message>
+    <message>
+        <source>The target limits the line: waiting for its answers takes {share} of the workers&apos; time.</source>
+        <translation>瓶颈在目标：等待其响应占工作线程时间的 {share}。</translation>
+    </message>
+    <message>
+        <source>The number of workers limits the line: they are busy {share} of the time, and more would get more done.</source>
+        <translation>瓶颈在工作线程数：它们有 {share} 的时间在忙，再多一些能完成更多。</translation>
+    </message>
+    <message>
+        <source>Nothing limits the line: its workers are busy only {share} of the time.</source>
+        <translation>没有瓶颈：工作线程只有 {share} 的时间在忙。</translation>
+    </message>
+    <message>
+        <source>The autopilot is on: {least} to {most} workers.</source>
+        <translation>自动调优已开启：{least} 到 {most} 个工作线程。</translation>
+    </message>
+    <message>
+        <source>The autopilot is off.</source>
+        <translation>自动调优已关闭。</translation>
+    </message>
+    <message>
+        <source>The autopilot is off: you have set the number of workers.</source>
+        <translation>自动调优已关闭：你设定了工作线程数。</translation>
+    </message>
+    <message>
+        <source>Probe, step {step} of {steps}: {workers} workers.</source>
+        <translation>试探第 {step} 步，共 {steps} 步：{workers} 个工作线程。</translation>
+    </message>
+    <message>
+        <source>The probe is done; back to {workers} workers.</source>
+        <translation>试探完成；恢复为 {workers} 个工作线程。</translation>
+    </message>
+    <message>
+        <source>The probe was stopped; back to {workers} workers.</source>
+        <translation>试探已停止；恢复为 {workers} 个工作线程。</translation>
+    </message>
+    <message>
+        <source>The probe ended: you have set the number of workers.</source>
+        <translation>试探结束：你设定了工作线程数。</translation>
+    </message>
+    <message>
+        <source>The probe ended: there is too little to send to keep so many workers busy. Drop more files and start it again. Back to {workers} workers.</source>
+        <translation>试探结束：待发送的文件太少，不足以让这么多工作线程保持忙碌。请拖入更多文件后重新开始。恢复为 {workers} 个工作线程。</translation>
     </message>
 </context>
 <context>
