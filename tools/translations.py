@@ -11,6 +11,7 @@ that are new to the sources, `*.ts`, unfinished; there they are translated, by h
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -19,6 +20,8 @@ import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
+
+from dropline.tuning.words import TEMPLATES
 
 ROOT = Path(__file__).resolve().parent.parent
 CODE = ROOT / "desktop" / "dropline_desktop"
@@ -56,11 +59,19 @@ def main() -> int:
 def bring_up_to_date(folder: Path) -> None:
     """Add to the sources in a folder what is new, drop what is gone, and compile them."""
     code = [str(path.relative_to(ROOT)) for path in sorted(CODE.rglob("*.py"))]
-    for name, options in SOURCES.items():
-        source = folder / name
-        how = ["-silent", "-no-obsolete", "-locations", "none", "-source-language", "en"]
-        run("lupdate", *code, *how, *options, "-ts", str(source))
-        run("lrelease", "-silent", str(source))
+    with tempfile.TemporaryDirectory() as temporary:
+        # Core has the tuner's sentences as they are; `sentences.tuning` translates them.
+        templates = Path(temporary) / "templates.py"
+        calls = (
+            f'translate("Tuning", {json.dumps(text, ensure_ascii=False)})'
+            for text in dict.fromkeys(TEMPLATES)
+        )
+        templates.write_text("\n".join(calls), encoding="utf-8")
+        for name, options in SOURCES.items():
+            source = folder / name
+            how = ["-silent", "-no-obsolete", "-locations", "none", "-source-language", "en"]
+            run("lupdate", *code, str(templates), *how, *options, "-ts", str(source))
+            run("lrelease", "-silent", str(source))
 
 
 def run(tool: str, *arguments: str) -> None:

@@ -2,6 +2,89 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="zh_CN" sourcelanguage="en">
 <context>
+    <name>AdviceCard</name>
+    <message>
+        <source>Nothing to go by yet: drop some files.</source>
+        <extracomment>The colour of each verdict; the words tell it too.</extracomment>
+        <translation type="unfinished"></translation>
+    </message>
+    <message numerus="yes">
+        <source>In use: %Ln worker(s)</source>
+        <translation type="unfinished">
+            <numerusform></numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>&amp;Apply: %Ln worker(s)</source>
+        <translation type="unfinished">
+            <numerusform></numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): all sent in {0} ({1}).</source>
+        <translation type="unfinished">
+            <numerusform></numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): {0} ({1}).</source>
+        <translation type="unfinished">
+            <numerusform></numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Advice</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>the advice</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;The fewest workers that reach your goal, computed from how often files come (λ), how long one takes (1/μ), and how much workers get in each other&apos;s way. It says beside it whether the computation holds now.&lt;/p&gt;</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>AutopilotBox</name>
+    <message>
+        <source>Auto&amp;pilot: follow the advice by itself</source>
+        <extracomment>Moves that are shown; all are in the event log. The bounds at first.</extracomment>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>between</source>
+        <comment>and so many workers</comment>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>and</source>
+        <comment>between so many workers</comment>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>workers</source>
+        <comment>between so many and so many</comment>
+        <translation type="unfinished">工作线程</translation>
+    </message>
+    <message>
+        <source>Fewest workers of the autopilot</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Most workers of the autopilot</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>the autopilot</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;It sets the number of workers to the advice, not too often and only within your bounds, and tells each move with its reason. Change the workers yourself, and it is off at once.&lt;/p&gt;</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
     <name>Banner</name>
     <message>
         <source>Simulated load – no files are sent</source>
@@ -22,6 +105,14 @@
         <source>now</source>
         <extracomment>Distances between time ticks in seconds. Distances between value ticks within a decade. Ticks of a value axis, and the pixels from which on there are so many. How far labels may stand out over the ends of an axis, in pixels: the plot leaves this room.</extracomment>
         <translation>现在</translation>
+    </message>
+    <message>
+        <source>Who sends what</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>A lane for each worker: what it sends, and when.</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Rates</source>
@@ -101,6 +192,7 @@
     </message>
     <message>
         <source>history</source>
+        <extracomment>Is told log entries: `lanes.painter.observe`.</extracomment>
         <translation>历史</translation>
     </message>
     <message>
@@ -134,6 +226,31 @@
     <message>
         <source>live</source>
         <translation>实时</translation>
+    </message>
+    <message>
+        <source>sends one file</source>
+        <extracomment>The colour of each look, by its name in the theme, and what it stands for.</extracomment>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>sends several in one request</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>line below: these files waited</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>half high: tried again later</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>full height: failed for good</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>cancelled</source>
+        <translation type="unfinished">取消</translation>
     </message>
 </context>
 <context>
@@ -318,6 +435,32 @@
     <message>
         <source>Change</source>
         <translation>变化</translation>
+    </message>
+</context>
+<context>
+    <name>Curve</name>
+    <message>
+        <source>What is predicted for each number of workers</source>
+        <extracomment>Workers that the axis reaches to at least. Seconds after the user&apos;s own change during which what is told of it may be older. Milliseconds after the last key before the number of workers is set. The scale ends at so many times what is predicted for the fewest workers that keep up well. And farther for what was measured, up to so many times. The number under the line while it is moved, and what is now wanted when it is not.</extracomment>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Drag the line, or use the arrow keys, to set the number of workers. The tinted band holds the truth about 9 times in 10.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>What other numbers of workers would do appears here once files are sent.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>too few</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message numerus="yes">
+        <source>%Ln worker(s)</source>
+        <translation type="unfinished">
+            <numerusform></numerusform>
+        </translation>
     </message>
 </context>
 <context>
@@ -669,6 +812,210 @@
     </message>
 </context>
 <context>
+    <name>GoalChoice</name>
+    <message>
+        <source>&amp;Goal</source>
+        <extracomment>The first limits, in seconds.</extracomment>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>None: just keep up</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>95 of 100 files done within</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Files wait, on average, at most</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>All that is here sent by</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>What you want of the line</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source> s</source>
+        <comment>seconds</comment>
+        <translation type="unfinished"> 秒</translation>
+    </message>
+    <message>
+        <source>Seconds of the goal</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Time of day of the goal</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>the goal</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;What you want of the line. The advice names the fewest workers that reach it.&lt;/p&gt;&lt;p&gt;&lt;i&gt;Done within&lt;/i&gt;: of 100 files, 95 take at most this long from drop to done (τ, 95th percentile). &lt;i&gt;Wait&lt;/i&gt;: the mean time before a worker takes a file (Wq). The article sets no goals; its response time is τ = L/μ.&lt;/p&gt;</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>HelpButton</name>
+    <message>
+        <source>What is {}?</source>
+        <translation type="unfinished">什么是{}？</translation>
+    </message>
+</context>
+<context>
+    <name>LaneStrip</name>
+    <message numerus="yes">
+        <source>and %Ln more in one request</source>
+        <extracomment>Tells the name of a file.</extracomment>
+        <translation type="unfinished">
+            <numerusform></numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>waited up to {}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>waited {}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>sending for {}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>sent in {}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>ended after {}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>attempt {}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>cancelled</source>
+        <translation type="unfinished">取消</translation>
+    </message>
+    <message>
+        <source>failed, will be tried again</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>failed for good</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{0} of {1}: {2}</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>LedgerModel</name>
+    <message>
+        <source>When</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Workers</source>
+        <translation type="unfinished">工作线程</translation>
+    </message>
+    <message>
+        <source>By</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Figure</source>
+        <translation type="unfinished">指标</translation>
+    </message>
+    <message>
+        <source>Predicted</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>90 % range</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Measured</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Error</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>X throughput</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>L in the line</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>τ mean</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>until no queue</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>you</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>you, on the curve</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>autopilot</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>probe</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>start</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The line has not settled yet since this change.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Measured over {} once the line had settled.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Another change came before the line had settled.</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>LedgerWindow</name>
+    <message>
+        <source>Predictions and what came</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Export as CSV…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
     <name>LimitBox</name>
     <message>
         <source>Limit on bytes a second</source>
@@ -812,6 +1159,29 @@
     <message>
         <source>Mean τ: {0} before, {1} since</source>
         <translation>平均 τ：更改前 {0}，更改后 {1}</translation>
+    </message>
+</context>
+<context>
+    <name>ProbeBox</name>
+    <message>
+        <source>Stop the probe</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Try out 1, 2, 4, 8, … workers</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Progress of the probe</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>the probe</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;Workers share the disk, the network and the target, so twice as many rarely do twice as much. The probe sends your files with 1, 2, 4, 8, … workers for some seconds each, to see from where on more hardly help, and then goes back to what you had. It needs files in the line.&lt;/p&gt;&lt;p&gt;The curve through what it finds is the Universal Scalability Law. The article&apos;s μ is that of one worker.&lt;/p&gt;</source>
+        <translation type="unfinished"></translation>
     </message>
 </context>
 <context>
@@ -1656,6 +2026,79 @@
     </message>
 </context>
 <context>
+    <name>Tune</name>
+    <message>
+        <source>No prediction has been checked yet: change the workers and wait a little.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Time a file takes (τ)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Files in the line (L)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Time until all is sent</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>at least {}</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>TunePanel</name>
+    <message>
+        <source>the curve</source>
+        <extracomment>Of the ledger&apos;s latest records, so many are points of the curve. A number of workers, chosen on the curve or taken from the advice.</extracomment>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>What is predicted: –</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): more files come than are sent, and the queue grows without end.</source>
+        <translation type="unfinished">
+            <numerusform></numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>predicted</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>now</source>
+        <translation type="unfinished">现在</translation>
+    </message>
+    <message>
+        <source>advised</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>from here on more hardly help</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>measured earlier</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;The line shows what is predicted for each number of workers, from how files come and how long they take now. Dotted: so many were never tried. Left of it, more files come than are sent.&lt;/p&gt;</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>What the curve shows</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Predictions and what came…</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
     <name>Tuner</name>
     <message>
         <source>{0} wanted · {1} running · {2} busy</source>
@@ -1711,6 +2154,173 @@
     <message>
         <source>Pause</source>
         <translation>暂停</translation>
+    </message>
+</context>
+<context>
+    <name>Tuning</name>
+    <message>
+        <source>Nothing can be recommended until some files have been sent.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Nothing waits and nothing comes: any number of workers will do.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{workers} workers: the fewest that keep up with what comes without files waiting longer than they take to send.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{workers} workers: the fewest that meet your goal of {limit}; expected {value}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{workers} workers: the fewest that are done in time, after {value} at the latest.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{workers} workers: all is sent in about {value}, and more would hardly be faster.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Your goal of {limit} can&apos;t be met: sending a file alone takes longer. With {workers} workers waiting adds little to it; expected {value}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{workers} workers: more than these would not get more done.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{workers} workers: one for each file that is left.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{workers} workers: twice as many as were tried; what more would do is not known.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{workers} workers: the most that are allowed.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Your goal of {limit} can&apos;t be met with them: expected {value}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Your goal of {limit} can&apos;t be met with them: the line does not keep up.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The autopilot went from {before} to {workers} workers.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The predictions hold: what comes and how long it takes has been steady.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Mind that these predictions are doubtful:</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>This is a batch, and nothing more is expected: see when it is done.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>only {value} files have come, and it takes {limit} to know how fast they do.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>only {value} files have been sent, and it takes {limit} to know how long one takes.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>files come faster than these workers can send them, so the queue grows.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>it can&apos;t be told yet whether these workers keep up with what comes.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>the line has been watched for {value}, and needs {limit} to settle.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>nothing has come for {value}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>files come faster or slower than they did.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>files take longer or shorter than they did.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>files come in bursts, or by the clock, rather than by chance.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Reading the files limits the line: it takes {share} of the workers&apos; time.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>This computer&apos;s processor limits the line: Dropline uses {share} of one core.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The network limits the line: handing bytes to it takes {share} of the workers&apos; time.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The limit on bytes a second holds the line back: workers wait for it {share} of their time.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The target limits the line: waiting for its answers takes {share} of the workers&apos; time.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The number of workers limits the line: they are busy {share} of the time, and more would get more done.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Nothing limits the line: its workers are busy only {share} of the time.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The autopilot is on: {least} to {most} workers.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The autopilot is off.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The autopilot is off: you have set the number of workers.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Probe, step {step} of {steps}: {workers} workers.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The probe is done; back to {workers} workers.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The probe was stopped; back to {workers} workers.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The probe ended: you have set the number of workers.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The probe ended: there is too little to send to keep so many workers busy. Drop more files and start it again. Back to {workers} workers.</source>
+        <translation type="unfinished"></translation>
     </message>
 </context>
 <context>
@@ -1798,6 +2408,30 @@
         <source>%Ln file(s) sent</source>
         <translation>
             <numerusform>已发送 %Ln 个文件</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%Ln prediction(s) checked: half of the figures within {0}, {1} inside the stated range.</source>
+        <translation type="unfinished">
+            <numerusform></numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): a file takes {0} from drop to done, on average ({1}).</source>
+        <translation type="unfinished">
+            <numerusform></numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): {0} files are in the line, on average ({1}).</source>
+        <translation type="unfinished">
+            <numerusform></numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): what is in the line now is sent in {0} ({1}).</source>
+        <translation type="unfinished">
+            <numerusform></numerusform>
         </translation>
     </message>
 </context>
