@@ -5,30 +5,30 @@
     <name>AdviceCard</name>
     <message numerus="yes">
         <source>In use: %Ln worker(s)</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
-            <numerusform></numerusform>
+        <translation>
+            <numerusform>In use: %Ln worker</numerusform>
+            <numerusform>In use: %Ln workers</numerusform>
         </translation>
     </message>
     <message numerus="yes">
         <source>&amp;Apply: %Ln worker(s)</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
-            <numerusform></numerusform>
+        <translation>
+            <numerusform>&amp;Apply: %Ln worker</numerusform>
+            <numerusform>&amp;Apply: %Ln workers</numerusform>
         </translation>
     </message>
     <message numerus="yes">
         <source>With %Ln worker(s): all sent in {0} ({1}).</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
-            <numerusform></numerusform>
+        <translation>
+            <numerusform>With %Ln worker: all sent in {0} ({1}).</numerusform>
+            <numerusform>With %Ln workers: all sent in {0} ({1}).</numerusform>
         </translation>
     </message>
     <message numerus="yes">
         <source>With %Ln worker(s): {0} ({1}).</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
-            <numerusform></numerusform>
+        <translation>
+            <numerusform>With %Ln worker: {0} ({1}).</numerusform>
+            <numerusform>With %Ln workers: {0} ({1}).</numerusform>
         </translation>
     </message>
 </context>
@@ -36,9 +36,9 @@
     <name>Curve</name>
     <message numerus="yes">
         <source>%Ln worker(s)</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
-            <numerusform></numerusform>
+        <translation>
+            <numerusform>%Ln worker</numerusform>
+            <numerusform>%Ln workers</numerusform>
         </translation>
     </message>
 </context>
@@ -47,9 +47,9 @@
     <message numerus="yes">
         <source>and %Ln more in one request</source>
         <extracomment>Tells the name of a file.</extracomment>
-        <translation type="unfinished">
-            <numerusform></numerusform>
-            <numerusform></numerusform>
+        <translation>
+            <numerusform>and %Ln more in one request</numerusform>
+            <numerusform>and %Ln more in one request</numerusform>
         </translation>
     </message>
 </context>
@@ -87,9 +87,9 @@
     <name>TunePanel</name>
     <message numerus="yes">
         <source>With %Ln worker(s): more files come than are sent, and the queue grows without end.</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
-            <numerusform></numerusform>
+        <translation>
+            <numerusform>With %Ln worker: more files come than are sent, and the queue grows without end.</numerusform>
+            <numerusform>With %Ln workers: more files come than are sent, and the queue grows without end.</numerusform>
         </translation>
     </message>
 </context>
@@ -145,30 +145,30 @@
     </message>
     <message numerus="yes">
         <source>%Ln prediction(s) checked: half of the figures within {0}, {1} inside the stated range.</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
-            <numerusform></numerusform>
+        <translation>
+            <numerusform>%Ln prediction checked: half of the figures within {0}, {1} inside the stated range.</numerusform>
+            <numerusform>%Ln predictions checked: half of the figures within {0}, {1} inside the stated range.</numerusform>
         </translation>
     </message>
     <message numerus="yes">
         <source>With %Ln worker(s): a file takes {0} from drop to done, on average ({1}).</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
-            <numerusform></numerusform>
+        <translation>
+            <numerusform>With %Ln worker: a file takes {0} from drop to done, on average ({1}).</numerusform>
+            <numerusform>With %Ln workers: a file takes {0} from drop to done, on average ({1}).</numerusform>
         </translation>
     </message>
     <message numerus="yes">
         <source>With %Ln worker(s): {0} files are in the line, on average ({1}).</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
-            <numerusform></numerusform>
+        <translation>
+            <numerusform>With %Ln worker: {0} files are in the line, on average ({1}).</numerusform>
+            <numerusform>With %Ln workers: {0} files are in the line, on average ({1}).</numerusform>
         </translation>
     </message>
     <message numerus="yes">
         <source>With %Ln worker(s): what is in the line now is sent in {0} ({1}).</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
-            <numerusform></numerusform>
+        <translation>
+            <numerusform>With %Ln worker: what is in the line now is sent in {0} ({1}).</numerusform>
+            <numerusform>With %Ln workers: what is in the line now is sent in {0} ({1}).</numerusform>
         </translation>
     </message>
 </context>

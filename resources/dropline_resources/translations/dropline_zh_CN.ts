@@ -6,43 +6,43 @@
     <message>
         <source>Nothing to go by yet: drop some files.</source>
         <extracomment>The colour of each verdict; the words tell it too.</extracomment>
-        <translation type="unfinished"></translation>
+        <translation>还没有依据：请先拖入一些文件。</translation>
     </message>
     <message numerus="yes">
         <source>In use: %Ln worker(s)</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
+        <translation>
+            <numerusform>正在使用：%Ln 个工作线程</numerusform>
         </translation>
     </message>
     <message numerus="yes">
         <source>&amp;Apply: %Ln worker(s)</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
+        <translation>
+            <numerusform>采用：%Ln 个工作线程(&amp;A)</numerusform>
         </translation>
     </message>
     <message numerus="yes">
         <source>With %Ln worker(s): all sent in {0} ({1}).</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
+        <translation>
+            <numerusform>用 %Ln 个工作线程：{0} 后全部发送完（{1}）。</numerusform>
         </translation>
     </message>
     <message numerus="yes">
         <source>With %Ln worker(s): {0} ({1}).</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
+        <translation>
+            <numerusform>用 %Ln 个工作线程：{0}（{1}）。</numerusform>
         </translation>
     </message>
     <message>
         <source>Advice</source>
-        <translation type="unfinished"></translation>
+        <translation>建议</translation>
     </message>
     <message>
         <source>the advice</source>
-        <translation type="unfinished"></translation>
+        <translation>建议</translation>
     </message>
     <message>
         <source>&lt;p&gt;The fewest workers that reach your goal, computed from how often files come (λ), how long one takes (1/μ), and how much workers get in each other&apos;s way. It says beside it whether the computation holds now.&lt;/p&gt;</source>
-        <translation type="unfinished"></translation>
+        <translation>&lt;p&gt;达到您目标所需的最少工作线程数，由文件到来的快慢（λ）、每个文件所需的时间（1/μ）以及工作线程之间的相互妨碍算出。旁边会说明这一计算现在是否成立。&lt;/p&gt;</translation>
     </message>
 </context>
 <context>
@@ -50,38 +50,38 @@
     <message>
         <source>Auto&amp;pilot: follow the advice by itself</source>
         <extracomment>Moves that are shown; all are in the event log. The bounds at first.</extracomment>
-        <translation type="unfinished"></translation>
+        <translation>自动驾驶：自行按建议调整(&amp;P)</translation>
     </message>
     <message>
         <source>between</source>
         <comment>and so many workers</comment>
-        <translation type="unfinished"></translation>
+        <translation>介于</translation>
     </message>
     <message>
         <source>and</source>
         <comment>between so many workers</comment>
-        <translation type="unfinished"></translation>
+        <translation>与</translation>
     </message>
     <message>
         <source>workers</source>
         <comment>between so many and so many</comment>
-        <translation type="unfinished">工作线程</translation>
+        <translation>个工作线程之间</translation>
     </message>
     <message>
         <source>Fewest workers of the autopilot</source>
-        <translation type="unfinished"></translation>
+        <translation>自动驾驶的最少工作线程数</translation>
     </message>
     <message>
         <source>Most workers of the autopilot</source>
-        <translation type="unfinished"></translation>
+        <translation>自动驾驶的最多工作线程数</translation>
     </message>
     <message>
         <source>the autopilot</source>
-        <translation type="unfinished"></translation>
+        <translation>自动驾驶</translation>
     </message>
     <message>
         <source>&lt;p&gt;It sets the number of workers to the advice, not too often and only within your bounds, and tells each move with its reason. Change the workers yourself, and it is off at once.&lt;/p&gt;</source>
-        <translation type="unfinished"></translation>
+        <translation>&lt;p&gt;它按建议设定工作线程数，不会过于频繁，也只在您给定的范围内，并说明每次调整的理由。您一旦自己改动工作线程数，它立即关闭。&lt;/p&gt;</translation>
     </message>
 </context>
 <context>
@@ -108,11 +108,11 @@
     </message>
     <message>
         <source>Who sends what</source>
-        <translation type="unfinished"></translation>
+        <translation>谁在发送什么</translation>
     </message>
     <message>
         <source>A lane for each worker: what it sends, and when.</source>
-        <translation type="unfinished"></translation>
+        <translation>每个工作线程一条泳道：它在何时发送什么。</translation>
     </message>
     <message>
         <source>Rates</source>
@@ -230,27 +230,27 @@
     <message>
         <source>sends one file</source>
         <extracomment>The colour of each look, by its name in the theme, and what it stands for.</extracomment>
-        <translation type="unfinished"></translation>
+        <translation>发送一个文件</translation>
     </message>
     <message>
         <source>sends several in one request</source>
-        <translation type="unfinished"></translation>
+        <translation>一次请求发送多个</translation>
     </message>
     <message>
         <source>line below: these files waited</source>
-        <translation type="unfinished"></translation>
+        <translation>下方细线：这些文件在等待</translation>
     </message>
     <message>
         <source>half high: tried again later</source>
-        <translation type="unfinished"></translation>
+        <translation>半高：稍后重试</translation>
     </message>
     <message>
         <source>full height: failed for good</source>
-        <translation type="unfinished"></translation>
+        <translation>全高：最终失败</translation>
     </message>
     <message>
         <source>cancelled</source>
-        <translation type="unfinished">取消</translation>
+        <translation>已取消</translation>
     </message>
 </context>
 <context>
@@ -442,24 +442,24 @@
     <message>
         <source>What is predicted for each number of workers</source>
         <extracomment>Workers that the axis reaches to at least. Seconds after the user&apos;s own change during which what is told of it may be older. Milliseconds after the last key before the number of workers is set. The scale ends at so many times what is predicted for the fewest workers that keep up well. And farther for what was measured, up to so many times. The number under the line while it is moved, and what is now wanted when it is not.</extracomment>
-        <translation type="unfinished"></translation>
+        <translation>每种工作线程数的预测</translation>
     </message>
     <message>
         <source>Drag the line, or use the arrow keys, to set the number of workers. The tinted band holds the truth about 9 times in 10.</source>
-        <translation type="unfinished"></translation>
+        <translation>拖动竖线或用方向键设定工作线程数。真实值约有九成落在着色带内。</translation>
     </message>
     <message>
         <source>What other numbers of workers would do appears here once files are sent.</source>
-        <translation type="unfinished"></translation>
+        <translation>发送文件后，这里显示换用其他工作线程数会怎样。</translation>
     </message>
     <message>
         <source>too few</source>
-        <translation type="unfinished"></translation>
+        <translation>太少</translation>
     </message>
     <message numerus="yes">
         <source>%Ln worker(s)</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
+        <translation>
+            <numerusform>%Ln 个工作线程</numerusform>
         </translation>
     </message>
 </context>
@@ -816,55 +816,55 @@
     <message>
         <source>&amp;Goal</source>
         <extracomment>The first limits, in seconds.</extracomment>
-        <translation type="unfinished"></translation>
+        <translation>目标(&amp;G)</translation>
     </message>
     <message>
         <source>None: just keep up</source>
-        <translation type="unfinished"></translation>
+        <translation>无：跟得上即可</translation>
     </message>
     <message>
         <source>95 of 100 files done within</source>
-        <translation type="unfinished"></translation>
+        <translation>100 个文件中 95 个完成于</translation>
     </message>
     <message>
         <source>Files wait, on average, at most</source>
-        <translation type="unfinished"></translation>
+        <translation>文件平均等待至多</translation>
     </message>
     <message>
         <source>All that is here sent by</source>
-        <translation type="unfinished"></translation>
+        <translation>现有文件全部发送完，不晚于</translation>
     </message>
     <message>
         <source>What you want of the line</source>
-        <translation type="unfinished"></translation>
+        <translation>您对系统的要求</translation>
     </message>
     <message>
         <source> s</source>
         <comment>seconds</comment>
-        <translation type="unfinished"> 秒</translation>
+        <translation> 秒</translation>
     </message>
     <message>
         <source>Seconds of the goal</source>
-        <translation type="unfinished"></translation>
+        <translation>目标的秒数</translation>
     </message>
     <message>
         <source>Time of day of the goal</source>
-        <translation type="unfinished"></translation>
+        <translation>目标的时刻</translation>
     </message>
     <message>
         <source>the goal</source>
-        <translation type="unfinished"></translation>
+        <translation>目标</translation>
     </message>
     <message>
         <source>&lt;p&gt;What you want of the line. The advice names the fewest workers that reach it.&lt;/p&gt;&lt;p&gt;&lt;i&gt;Done within&lt;/i&gt;: of 100 files, 95 take at most this long from drop to done (τ, 95th percentile). &lt;i&gt;Wait&lt;/i&gt;: the mean time before a worker takes a file (Wq). The article sets no goals; its response time is τ = L/μ.&lt;/p&gt;</source>
-        <translation type="unfinished"></translation>
+        <translation>&lt;p&gt;您对系统的要求。建议给出达到它所需的最少工作线程数。&lt;/p&gt;&lt;p&gt;&lt;i&gt;完成于&lt;/i&gt;：100 个文件中有 95 个从拖入到完成至多用这么久（τ 的第 95 百分位数）。&lt;i&gt;等待&lt;/i&gt;：工作线程取走文件之前的平均时间（Wq）。文中没有设目标；其响应时间为 τ = L/μ。&lt;/p&gt;</translation>
     </message>
 </context>
 <context>
     <name>HelpButton</name>
     <message>
         <source>What is {}?</source>
-        <translation type="unfinished">什么是{}？</translation>
+        <translation>{}是什么？</translation>
     </message>
 </context>
 <context>
@@ -872,147 +872,147 @@
     <message numerus="yes">
         <source>and %Ln more in one request</source>
         <extracomment>Tells the name of a file.</extracomment>
-        <translation type="unfinished">
-            <numerusform></numerusform>
+        <translation>
+            <numerusform>及同一请求中的另外 %Ln 个</numerusform>
         </translation>
     </message>
     <message>
         <source>waited up to {}</source>
-        <translation type="unfinished"></translation>
+        <translation>最长等待 {}</translation>
     </message>
     <message>
         <source>waited {}</source>
-        <translation type="unfinished"></translation>
+        <translation>等待 {}</translation>
     </message>
     <message>
         <source>sending for {}</source>
-        <translation type="unfinished"></translation>
+        <translation>已发送 {}</translation>
     </message>
     <message>
         <source>sent in {}</source>
-        <translation type="unfinished"></translation>
+        <translation>用时 {} 发送完</translation>
     </message>
     <message>
         <source>ended after {}</source>
-        <translation type="unfinished"></translation>
+        <translation>{} 后结束</translation>
     </message>
     <message>
         <source>attempt {}</source>
-        <translation type="unfinished"></translation>
+        <translation>第 {} 次尝试</translation>
     </message>
     <message>
         <source>cancelled</source>
-        <translation type="unfinished">取消</translation>
+        <translation>已取消</translation>
     </message>
     <message>
         <source>failed, will be tried again</source>
-        <translation type="unfinished"></translation>
+        <translation>失败，将重试</translation>
     </message>
     <message>
         <source>failed for good</source>
-        <translation type="unfinished"></translation>
+        <translation>最终失败</translation>
     </message>
     <message>
         <source>{0} of {1}: {2}</source>
-        <translation type="unfinished"></translation>
+        <translation>{1} 个中的 {0} 个：{2}</translation>
     </message>
 </context>
 <context>
     <name>LedgerModel</name>
     <message>
         <source>When</source>
-        <translation type="unfinished"></translation>
+        <translation>时间</translation>
     </message>
     <message>
         <source>Workers</source>
-        <translation type="unfinished">工作线程</translation>
+        <translation>工作线程</translation>
     </message>
     <message>
         <source>By</source>
-        <translation type="unfinished"></translation>
+        <translation>由谁</translation>
     </message>
     <message>
         <source>Figure</source>
-        <translation type="unfinished">指标</translation>
+        <translation>指标</translation>
     </message>
     <message>
         <source>Predicted</source>
-        <translation type="unfinished"></translation>
+        <translation>预测</translation>
     </message>
     <message>
         <source>90 % range</source>
-        <translation type="unfinished"></translation>
+        <translation>90 % 范围</translation>
     </message>
     <message>
         <source>Measured</source>
-        <translation type="unfinished"></translation>
+        <translation>实测</translation>
     </message>
     <message>
         <source>Error</source>
-        <translation type="unfinished"></translation>
+        <translation>误差</translation>
     </message>
     <message>
         <source>X throughput</source>
-        <translation type="unfinished"></translation>
+        <translation>X 吞吐量</translation>
     </message>
     <message>
         <source>L in the line</source>
-        <translation type="unfinished"></translation>
+        <translation>L 系统中的文件</translation>
     </message>
     <message>
         <source>τ mean</source>
-        <translation type="unfinished"></translation>
+        <translation>τ 平均</translation>
     </message>
     <message>
         <source>until no queue</source>
-        <translation type="unfinished"></translation>
+        <translation>直到无人排队</translation>
     </message>
     <message>
         <source>you</source>
-        <translation type="unfinished"></translation>
+        <translation>您</translation>
     </message>
     <message>
         <source>you, on the curve</source>
-        <translation type="unfinished"></translation>
+        <translation>您，在曲线上</translation>
     </message>
     <message>
         <source>autopilot</source>
-        <translation type="unfinished"></translation>
+        <translation>自动驾驶</translation>
     </message>
     <message>
         <source>probe</source>
-        <translation type="unfinished"></translation>
+        <translation>试探</translation>
     </message>
     <message>
         <source>start</source>
-        <translation type="unfinished"></translation>
+        <translation>启动</translation>
     </message>
     <message>
         <source>The line has not settled yet since this change.</source>
-        <translation type="unfinished"></translation>
+        <translation>此次改动后系统尚未稳定。</translation>
     </message>
     <message>
         <source>Measured over {} once the line had settled.</source>
-        <translation type="unfinished"></translation>
+        <translation>系统稳定后测量了 {}。</translation>
     </message>
     <message>
         <source>Another change came before the line had settled.</source>
-        <translation type="unfinished"></translation>
+        <translation>系统稳定之前又有了改动。</translation>
     </message>
 </context>
 <context>
     <name>LedgerWindow</name>
     <message>
         <source>Predictions and what came</source>
-        <translation type="unfinished"></translation>
+        <translation>预测与实际</translation>
     </message>
     <message>
         <source>Export as CSV…</source>
-        <translation type="unfinished"></translation>
+        <translation>导出为 CSV…</translation>
     </message>
     <message>
         <source>Close</source>
-        <translation type="unfinished"></translation>
+        <translation>关闭</translation>
     </message>
 </context>
 <context>
@@ -1165,23 +1165,23 @@
     <name>ProbeBox</name>
     <message>
         <source>Stop the probe</source>
-        <translation type="unfinished"></translation>
+        <translation>停止试探</translation>
     </message>
     <message>
         <source>Try out 1, 2, 4, 8, … workers</source>
-        <translation type="unfinished"></translation>
+        <translation>试用 1、2、4、8、… 个工作线程</translation>
     </message>
     <message>
         <source>Progress of the probe</source>
-        <translation type="unfinished"></translation>
+        <translation>试探的进度</translation>
     </message>
     <message>
         <source>the probe</source>
-        <translation type="unfinished"></translation>
+        <translation>试探</translation>
     </message>
     <message>
         <source>&lt;p&gt;Workers share the disk, the network and the target, so twice as many rarely do twice as much. The probe sends your files with 1, 2, 4, 8, … workers for some seconds each, to see from where on more hardly help, and then goes back to what you had. It needs files in the line.&lt;/p&gt;&lt;p&gt;The curve through what it finds is the Universal Scalability Law. The article&apos;s μ is that of one worker.&lt;/p&gt;</source>
-        <translation type="unfinished"></translation>
+        <translation>&lt;p&gt;工作线程共用磁盘、网络和目标，所以数量加倍很少能让完成量加倍。试探依次用 1、2、4、8、… 个工作线程各发送您的文件几秒钟，看从多少起再增加几乎无益，然后恢复原来的数量。系统中需要有文件。&lt;/p&gt;&lt;p&gt;穿过测量结果的曲线是通用可扩展性定律。文中的 μ 是单个工作线程的。&lt;/p&gt;</translation>
     </message>
 </context>
 <context>
@@ -2029,23 +2029,23 @@
     <name>Tune</name>
     <message>
         <source>No prediction has been checked yet: change the workers and wait a little.</source>
-        <translation type="unfinished"></translation>
+        <translation>还没有预测得到检验：请改动工作线程数并稍等。</translation>
     </message>
     <message>
         <source>Time a file takes (τ)</source>
-        <translation type="unfinished"></translation>
+        <translation>每个文件的用时 (τ)</translation>
     </message>
     <message>
         <source>Files in the line (L)</source>
-        <translation type="unfinished"></translation>
+        <translation>系统中的文件 (L)</translation>
     </message>
     <message>
         <source>Time until all is sent</source>
-        <translation type="unfinished"></translation>
+        <translation>全部发送完所需时间</translation>
     </message>
     <message>
         <source>at least {}</source>
-        <translation type="unfinished"></translation>
+        <translation>至少 {}</translation>
     </message>
 </context>
 <context>
@@ -2053,49 +2053,49 @@
     <message>
         <source>the curve</source>
         <extracomment>Of the ledger&apos;s latest records, so many are points of the curve. A number of workers, chosen on the curve or taken from the advice.</extracomment>
-        <translation type="unfinished"></translation>
+        <translation>曲线</translation>
     </message>
     <message>
         <source>What is predicted: –</source>
-        <translation type="unfinished"></translation>
+        <translation>预测：–</translation>
     </message>
     <message numerus="yes">
         <source>With %Ln worker(s): more files come than are sent, and the queue grows without end.</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
+        <translation>
+            <numerusform>用 %Ln 个工作线程：到来的文件多于发送的，队列会无限增长。</numerusform>
         </translation>
     </message>
     <message>
         <source>predicted</source>
-        <translation type="unfinished"></translation>
+        <translation>预测</translation>
     </message>
     <message>
         <source>now</source>
-        <translation type="unfinished">现在</translation>
+        <translation>现在</translation>
     </message>
     <message>
         <source>advised</source>
-        <translation type="unfinished"></translation>
+        <translation>建议</translation>
     </message>
     <message>
         <source>from here on more hardly help</source>
-        <translation type="unfinished"></translation>
+        <translation>从此再增加几乎无益</translation>
     </message>
     <message>
         <source>measured earlier</source>
-        <translation type="unfinished"></translation>
+        <translation>先前实测</translation>
     </message>
     <message>
         <source>&lt;p&gt;The line shows what is predicted for each number of workers, from how files come and how long they take now. Dotted: so many were never tried. Left of it, more files come than are sent.&lt;/p&gt;</source>
-        <translation type="unfinished"></translation>
+        <translation>&lt;p&gt;曲线显示每种工作线程数的预测，依据是文件现在到来的情况和所需的时间。虚线：从未试用过这么多。曲线左侧，到来的文件多于发送的。&lt;/p&gt;</translation>
     </message>
     <message>
         <source>What the curve shows</source>
-        <translation type="unfinished"></translation>
+        <translation>曲线显示什么</translation>
     </message>
     <message>
         <source>Predictions and what came…</source>
-        <translation type="unfinished"></translation>
+        <translation>预测与实际…</translation>
     </message>
 </context>
 <context>
@@ -2160,167 +2160,167 @@
     <name>Tuning</name>
     <message>
         <source>Nothing can be recommended until some files have been sent.</source>
-        <translation type="unfinished"></translation>
+        <translation>发送过一些文件之后才能给出建议。</translation>
     </message>
     <message>
         <source>Nothing waits and nothing comes: any number of workers will do.</source>
-        <translation type="unfinished"></translation>
+        <translation>没有文件等待，也没有文件到来：多少个工作线程都可以。</translation>
     </message>
     <message>
         <source>{workers} workers: the fewest that keep up with what comes without files waiting longer than they take to send.</source>
-        <translation type="unfinished"></translation>
+        <translation>{workers} 个工作线程：能跟上到来的文件、且文件等待不超过发送用时的最少数量。</translation>
     </message>
     <message>
         <source>{workers} workers: the fewest that meet your goal of {limit}; expected {value}.</source>
-        <translation type="unfinished"></translation>
+        <translation>{workers} 个工作线程：达到您的目标 {limit} 的最少数量；预计 {value}。</translation>
     </message>
     <message>
         <source>{workers} workers: the fewest that are done in time, after {value} at the latest.</source>
-        <translation type="unfinished"></translation>
+        <translation>{workers} 个工作线程：能按时完成的最少数量，最迟在 {value} 后完成。</translation>
     </message>
     <message>
         <source>{workers} workers: all is sent in about {value}, and more would hardly be faster.</source>
-        <translation type="unfinished"></translation>
+        <translation>{workers} 个工作线程：约 {value} 后全部发送完，再多也几乎不会更快。</translation>
     </message>
     <message>
         <source>Your goal of {limit} can&apos;t be met: sending a file alone takes longer. With {workers} workers waiting adds little to it; expected {value}.</source>
-        <translation type="unfinished"></translation>
+        <translation>无法达到您的目标 {limit}：单是发送一个文件就更久。用 {workers} 个工作线程时等待只增加很少；预计 {value}。</translation>
     </message>
     <message>
         <source>{workers} workers: more than these would not get more done.</source>
-        <translation type="unfinished"></translation>
+        <translation>{workers} 个工作线程：再多也不会完成更多。</translation>
     </message>
     <message>
         <source>{workers} workers: one for each file that is left.</source>
-        <translation type="unfinished"></translation>
+        <translation>{workers} 个工作线程：剩下的每个文件一个。</translation>
     </message>
     <message>
         <source>{workers} workers: twice as many as were tried; what more would do is not known.</source>
-        <translation type="unfinished"></translation>
+        <translation>{workers} 个工作线程：已试用数量的两倍；再多会怎样还不知道。</translation>
     </message>
     <message>
         <source>{workers} workers: the most that are allowed.</source>
-        <translation type="unfinished"></translation>
+        <translation>{workers} 个工作线程：所允许的最大数量。</translation>
     </message>
     <message>
         <source>Your goal of {limit} can&apos;t be met with them: expected {value}.</source>
-        <translation type="unfinished"></translation>
+        <translation>用这么多达不到您的目标 {limit}：预计 {value}。</translation>
     </message>
     <message>
         <source>Your goal of {limit} can&apos;t be met with them: the line does not keep up.</source>
-        <translation type="unfinished"></translation>
+        <translation>用这么多达不到您的目标 {limit}：系统跟不上。</translation>
     </message>
     <message>
         <source>The autopilot went from {before} to {workers} workers.</source>
-        <translation type="unfinished"></translation>
+        <translation>自动驾驶把工作线程数从 {before} 改为 {workers}。</translation>
     </message>
     <message>
         <source>The predictions hold: what comes and how long it takes has been steady.</source>
-        <translation type="unfinished"></translation>
+        <translation>预测成立：到来的情况和所需的时间一直平稳。</translation>
     </message>
     <message>
         <source>Mind that these predictions are doubtful:</source>
-        <translation type="unfinished"></translation>
+        <translation>请注意这些预测存疑：</translation>
     </message>
     <message>
         <source>This is a batch, and nothing more is expected: see when it is done.</source>
-        <translation type="unfinished"></translation>
+        <translation>这是一批文件，预计不再有新的到来：请看何时完成。</translation>
     </message>
     <message>
         <source>only {value} files have come, and it takes {limit} to know how fast they do.</source>
-        <translation type="unfinished"></translation>
+        <translation>只到来了 {value} 个文件，需要 {limit} 个才能知道到来的快慢。</translation>
     </message>
     <message>
         <source>only {value} files have been sent, and it takes {limit} to know how long one takes.</source>
-        <translation type="unfinished"></translation>
+        <translation>只发送了 {value} 个文件，需要 {limit} 个才能知道每个要多久。</translation>
     </message>
     <message>
         <source>files come faster than these workers can send them, so the queue grows.</source>
-        <translation type="unfinished"></translation>
+        <translation>文件到来得比这些工作线程发送得快，所以队列在增长。</translation>
     </message>
     <message>
         <source>it can&apos;t be told yet whether these workers keep up with what comes.</source>
-        <translation type="unfinished"></translation>
+        <translation>还不能断定这些工作线程是否跟得上。</translation>
     </message>
     <message>
         <source>the line has been watched for {value}, and needs {limit} to settle.</source>
-        <translation type="unfinished"></translation>
+        <translation>系统已观察 {value}，需要 {limit} 才能稳定。</translation>
     </message>
     <message>
         <source>nothing has come for {value}.</source>
-        <translation type="unfinished"></translation>
+        <translation>已有 {value} 没有文件到来。</translation>
     </message>
     <message>
         <source>files come faster or slower than they did.</source>
-        <translation type="unfinished"></translation>
+        <translation>文件到来得比先前快或慢。</translation>
     </message>
     <message>
         <source>files take longer or shorter than they did.</source>
-        <translation type="unfinished"></translation>
+        <translation>文件所需的时间比先前长或短。</translation>
     </message>
     <message>
         <source>files come in bursts, or by the clock, rather than by chance.</source>
-        <translation type="unfinished"></translation>
+        <translation>文件成批或按时到来，而不是随机到来。</translation>
     </message>
     <message>
         <source>Reading the files limits the line: it takes {share} of the workers&apos; time.</source>
-        <translation type="unfinished"></translation>
+        <translation>读取文件是瓶颈：占工作线程时间的 {share}。</translation>
     </message>
     <message>
         <source>This computer&apos;s processor limits the line: Dropline uses {share} of one core.</source>
-        <translation type="unfinished"></translation>
+        <translation>本机处理器是瓶颈：Dropline 占用一个核心的 {share}。</translation>
     </message>
     <message>
         <source>The network limits the line: handing bytes to it takes {share} of the workers&apos; time.</source>
-        <translation type="unfinished"></translation>
+        <translation>网络是瓶颈：向它交付字节占工作线程时间的 {share}。</translation>
     </message>
     <message>
         <source>The limit on bytes a second holds the line back: workers wait for it {share} of their time.</source>
-        <translation type="unfinished"></translation>
+        <translation>每秒字节数的限制拖慢了系统：工作线程有 {share} 的时间在等它。</translation>
     </message>
     <message>
         <source>The target limits the line: waiting for its answers takes {share} of the workers&apos; time.</source>
-        <translation type="unfinished"></translation>
+        <translation>目标是瓶颈：等待它的应答占工作线程时间的 {share}。</translation>
     </message>
     <message>
         <source>The number of workers limits the line: they are busy {share} of the time, and more would get more done.</source>
-        <translation type="unfinished"></translation>
+        <translation>工作线程数是瓶颈：它们有 {share} 的时间在忙，再多会完成更多。</translation>
     </message>
     <message>
         <source>Nothing limits the line: its workers are busy only {share} of the time.</source>
-        <translation type="unfinished"></translation>
+        <translation>没有瓶颈：工作线程只有 {share} 的时间在忙。</translation>
     </message>
     <message>
         <source>The autopilot is on: {least} to {most} workers.</source>
-        <translation type="unfinished"></translation>
+        <translation>自动驾驶已开启：{least} 至 {most} 个工作线程。</translation>
     </message>
     <message>
         <source>The autopilot is off.</source>
-        <translation type="unfinished"></translation>
+        <translation>自动驾驶已关闭。</translation>
     </message>
     <message>
         <source>The autopilot is off: you have set the number of workers.</source>
-        <translation type="unfinished"></translation>
+        <translation>自动驾驶已关闭：您设定了工作线程数。</translation>
     </message>
     <message>
         <source>Probe, step {step} of {steps}: {workers} workers.</source>
-        <translation type="unfinished"></translation>
+        <translation>试探，第 {step} 步，共 {steps} 步：{workers} 个工作线程。</translation>
     </message>
     <message>
         <source>The probe is done; back to {workers} workers.</source>
-        <translation type="unfinished"></translation>
+        <translation>试探完成；恢复为 {workers} 个工作线程。</translation>
     </message>
     <message>
         <source>The probe was stopped; back to {workers} workers.</source>
-        <translation type="unfinished"></translation>
+        <translation>试探已停止；恢复为 {workers} 个工作线程。</translation>
     </message>
     <message>
         <source>The probe ended: you have set the number of workers.</source>
-        <translation type="unfinished"></translation>
+        <translation>试探已结束：您设定了工作线程数。</translation>
     </message>
     <message>
         <source>The probe ended: there is too little to send to keep so many workers busy. Drop more files and start it again. Back to {workers} workers.</source>
-        <translation type="unfinished"></translation>
+        <translation>试探已结束：要发送的太少，不足以让这么多工作线程忙起来。请拖入更多文件后重新开始。恢复为 {workers} 个工作线程。</translation>
     </message>
 </context>
 <context>
@@ -2412,26 +2412,26 @@
     </message>
     <message numerus="yes">
         <source>%Ln prediction(s) checked: half of the figures within {0}, {1} inside the stated range.</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
+        <translation>
+            <numerusform>已检验 %Ln 次预测：一半的数值误差在 {0} 以内，{1} 落在所给范围内。</numerusform>
         </translation>
     </message>
     <message numerus="yes">
         <source>With %Ln worker(s): a file takes {0} from drop to done, on average ({1}).</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
+        <translation>
+            <numerusform>用 %Ln 个工作线程：一个文件从拖入到完成平均需 {0}（{1}）。</numerusform>
         </translation>
     </message>
     <message numerus="yes">
         <source>With %Ln worker(s): {0} files are in the line, on average ({1}).</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
+        <translation>
+            <numerusform>用 %Ln 个工作线程：系统中平均有 {0} 个文件（{1}）。</numerusform>
         </translation>
     </message>
     <message numerus="yes">
         <source>With %Ln worker(s): what is in the line now is sent in {0} ({1}).</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
+        <translation>
+            <numerusform>用 %Ln 个工作线程：系统中现有的文件 {0} 后发送完（{1}）。</numerusform>
         </translation>
     </message>
 </context>
