@@ -89,7 +89,9 @@ TEST_PROGRAMS = {
     "npm": "npm",
     "openbox": "openbox",
     "pg_ctlcluster": "postgresql",
+    "rabbitmq-server": "rabbitmq-server",
     "rclone": "rclone",
+    "redis-server": "redis-server",
     "xdotool": "xdotool",
     "xprop": "x11-utils",
 }
@@ -114,7 +116,7 @@ def main(target: str) -> None:
         make_venv()
         install_packages()
         stamp("packages", state)
-    if target == "check":
+    if target in {"check", "translations"}:
         return
     if stamped("libraries") != state and prepare_libraries():
         stamp("libraries", state)

@@ -21,6 +21,7 @@ COMMANDS = {
     "measure": "compute the figures of a recorded log",
     "report": "write a report of a recorded log or of the history",
     "whatif": "replay a recorded log with other workers",
+    "attach": "watch the workers of others: a Celery fleet",
     "model": "compute what a queueing formula predicts",
 }
 

@@ -15,23 +15,22 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dropline import theory
 from dropline.theory import validity
 from dropline.theory.usl import Fit
-from dropline.theory.validity import Reason, Validity, Verdict
+from dropline.theory.validity import Validity, Verdict
 from dropline.tuning.advice import UNKNOWN, Check, Doubt, Figure, Prediction
 from dropline.tuning.observed import Snapshot
 from dropline.tuning.pace import Pace, Rate, Z
-
-Array = NDArray[np.float64]
 
 #: Arrivals and service times that a model needs.
 FEWEST = 5
 #: Quantiles that stand for the law of service times, where the 95th percentile is asked for.
 QUANTILES = 100
-_ROUNDS = 24
+#: So many mean gaps without an arrival, and more of irregular ones, are the end of arrivals.
+STOPPED = 20
+_EQUALLY = (np.arange(QUANTILES) + 0.5) / QUANTILES
 #: Of a 95 % interval, which the variabilities have.
 _Z95 = 1.959963984540054
 
@@ -63,7 +62,7 @@ class Model:
     scv_arrival: float
     scv_service: float
     #: In units of their mean, in order: equally probable service times.
-    services: Array
+    services: tuple[float, ...]
     pace: Pace
     most_measured: int
     validity: Validity
@@ -83,9 +82,9 @@ class Model:
         gaps, services = np.array(snapshot.gaps), np.array(snapshot.services)
         if len(services) < FEWEST or not services.any():
             return None
-        services = validity.latest(services)
-        busy_then = np.array(snapshot.busy_then)[-len(services) :]
-        latest = validity.latest(gaps)
+        first = validity.latest(services)
+        services, busy_then = services[first:], np.array(snapshot.busy_then)[first:]
+        latest = gaps[validity.latest(gaps) :]
         silence = max(0.0, snapshot.watched - float(gaps.sum()))
         watched = float(latest.sum()) + silence
         workers = max(1, snapshot.workers)
@@ -93,7 +92,9 @@ class Model:
         batch = verdict.verdict is Verdict.BATCH
         if not batch and len(latest) < len(gaps):
             verdict = validity.assess(latest, services, workers, seconds=watched)
-        if any(doubt.reason is Reason.ARRIVALS_STOPPED for doubt in verdict.doubts):
+        if watched and silence * len(latest) > STOPPED * float(latest.sum()) * max(
+            1.0, 0.0 if verdict.scv_arrival is None else verdict.scv_arrival.value
+        ):
             batch = True
         rate = 0.0 if batch or not watched else len(latest) / watched
         ca = 1.0 if verdict.scv_arrival is None else verdict.scv_arrival.value
@@ -108,7 +109,7 @@ class Model:
             arrival_error=math.sqrt(max(ca, 0.05) / max(1, len(latest))),
             scv_arrival=ca,
             scv_service=cs,
-            services=np.quantile(services, (np.arange(QUANTILES) + 0.5) / QUANTILES) / mean,
+            services=tuple((np.quantile(services, _EQUALLY) / mean).tolist()),
             pace=Pace.of(services, cs, busy_then, most, fit),
             most_measured=most,
             validity=verdict,
@@ -315,21 +316,20 @@ class Model:
 
         Who waits does so for an exponential time, as in M/M/c, of the mean that is known.
         """
-        services = self.services * service
         given = wait / p_wait if p_wait else 0.0
-
-        def tail(t: float) -> float:
-            before = np.maximum(t - services, 0.0)
-            late = p_wait * np.exp(-before / given) if given else np.zeros_like(before)
-            return float(np.where(services > t, 1.0, late).mean())
-
-        low, high = 0.0, float(services[-1])
-        while tail(high) > 1 - p:
-            low, high = high, 2 * high
-        for _ in range(_ROUNDS):
-            middle = (low + high) / 2
-            low, high = (middle, high) if tail(middle) > 1 - p else (low, middle)
-        return high
+        late, before = p_wait, 0.0
+        # P(response > t) is, just after the k-th service time s, (n − k)/n and what of p_wait/n ·
+        # Σ e^−(t − sᵢ)/given over the k before has not died away: it is followed from s to s.
+        n, sum_late = len(self.services), 0.0
+        for k, s in enumerate(self.services, 1):
+            s *= service
+            target = (1 - p) * n - (n - k + 1)  # until s
+            decay = math.exp(-(s - before) / given) if given else 0.0
+            if target > 0 and sum_late * decay <= target:
+                return before + (given * math.log(sum_late / target) if sum_late > target else 0.0)
+            sum_late, before = sum_late * decay + late, s
+        target = (1 - p) * n
+        return before + (given * math.log(sum_late / target) if sum_late > target else 0.0)
 
     def _throughput(self, capacity: Figure, expected: float, seconds: float) -> Figure:
         """X: what comes, but no more than can be done."""

@@ -1,0 +1,20 @@
+"""Lines of others under our instruments: Celery fleets, queues of AMQP, topics of Kafka.
+
+Broker clients are imported when a fleet is made, by name: each comes with an extra.
+"""
+
+from dropline.fleet.celery import CeleryFleet, Mark, Member, Snapshot
+from dropline.fleet.quality import APPROXIMATE, EXACT, Doubt, qualities
+from dropline.fleet.remote import FleetError
+
+__all__ = [
+    "APPROXIMATE",
+    "EXACT",
+    "CeleryFleet",
+    "Doubt",
+    "FleetError",
+    "Mark",
+    "Member",
+    "Snapshot",
+    "qualities",
+]
