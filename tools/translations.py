@@ -5,8 +5,9 @@
 
 `lupdate` finds the strings (in calls of `tr`, `translate` and `QT_TRANSLATE_NOOP`) and adds those
 that are new to the sources, `*.ts`, unfinished; there they are translated, by hand or with
-`pyside6-linguist`. `lrelease` compiles them. Both come with PySide6-Essentials. The compiled
-`*.qm` are in the repository, so that whatever installs the project has them.
+`pyside6-linguist`. What the tuner says are templates of core. `lrelease` compiles the sources. Both
+tools come with PySide6-Essentials. The compiled `*.qm` are in the repository, so that whatever
+installs the project has them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 
+from dropline.tuning.words import TEMPLATES
+
 ROOT = Path(__file__).resolve().parent.parent
 CODE = ROOT / "desktop" / "dropline_desktop"
 FOLDER = ROOT / "resources" / "dropline_resources" / "translations"
@@ -28,7 +31,7 @@ SOURCES = {
     "dropline_en.ts": ("-target-language", "en", "-pluralonly"),
     "dropline_zh_CN.ts": ("-target-language", "zh_CN"),
 }
-_PLACES = re.compile(r"\{\w*\}|%L?n|</?\w+>")
+_PLACES = re.compile(r"\{[^}]*\}|%L?n|</?\w+>")
 _MNEMONIC = re.compile(r"&(\w)")
 
 
@@ -56,11 +59,14 @@ def main() -> int:
 def bring_up_to_date(folder: Path) -> None:
     """Add to the sources in a folder what is new, drop what is gone, and compile them."""
     code = [str(path.relative_to(ROOT)) for path in sorted(CODE.rglob("*.py"))]
-    for name, options in SOURCES.items():
-        source = folder / name
-        how = ["-silent", "-no-obsolete", "-locations", "none", "-source-language", "en"]
-        run("lupdate", *code, *how, *options, "-ts", str(source))
-        run("lrelease", "-silent", str(source))
+    how = ["-silent", "-no-obsolete", "-locations", "none", "-source-language", "en"]
+    with tempfile.NamedTemporaryFile("w", suffix=".py", encoding="utf-8") as of_core:
+        of_core.writelines(f"QT_TRANSLATE_NOOP('Tuning', {text!r})\n" for text in TEMPLATES)
+        of_core.flush()
+        for name, options in SOURCES.items():
+            source = folder / name
+            run("lupdate", *code, of_core.name, *how, *options, "-ts", str(source))
+            run("lrelease", "-silent", str(source))
 
 
 def run(tool: str, *arguments: str) -> None:

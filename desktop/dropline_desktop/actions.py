@@ -176,5 +176,13 @@ def commands() -> tuple[Command, ...]:
             translate("Command", "Si&mulate load…"),
             translate("Command", "Watch a line under a load that is made up, and tune it"),
         ),
+        Command(
+            "palette",
+            Menu.HELP,
+            translate("Command", "&Find a command…"),
+            translate("Command", "Everything that can be done now, found by its name"),
+            "Ctrl+Shift+P",
+            "search",
+        ),
         Command("about", Menu.HELP, translate("Command", "&About Dropline"), picture="help"),
     )

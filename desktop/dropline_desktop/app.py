@@ -21,6 +21,7 @@ from dropline_desktop.bus import QtBus
 from dropline_desktop.engine import Engine
 from dropline_desktop.errors import ErrorReporter
 from dropline_desktop.explorer import Explorers
+from dropline_desktop.focus import FocusRing
 from dropline_desktop.icons import application_icon
 from dropline_desktop.interpreter import Interpreter
 from dropline_desktop.language import Translation
@@ -69,6 +70,7 @@ class Application(QObject):
         self.settings = Settings(home.root)
         self.translation = Translation(qt, self.settings.language, self)
         self.theme = Theme(qt, _mode(self.settings.theme), self)
+        self.focus_ring = FocusRing(qt, self)
         self.bus = QtBus(parent=self)
         self.window = MainWindow(self.settings, self.theme)
         self.explorers = Explorers(self.theme, home.logs)

@@ -11,14 +11,11 @@ from dropline_desktop.theme import Size, Theme
 class HelpButton(QToolButton):
     """Explains one thing."""
 
-    def __init__(self, theme: Theme, name: str, text: str) -> None:
-        """`name` is what is explained, `text` the explanation, which may be rich text."""
+    def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
         self.setText("?")
         self.setProperty("small", True)
-        self.setAccessibleName(self.tr("What is {}?").format(name))
-        self.setToolTip(text)
         self.clicked.connect(
             lambda: QToolTip.showText(
                 self.mapToGlobal(QPoint(0, self.height())), self.toolTip(), self
@@ -26,6 +23,11 @@ class HelpButton(QToolButton):
         )
         theme.changed.connect(self._dress)
         self._dress()
+
+    def explain(self, name: str, text: str) -> None:
+        """`name` is what is explained, `text` the explanation, which may be rich text."""
+        self.setAccessibleName(self.tr("What is {}?").format(name))
+        self.setToolTip(text)
 
     def _dress(self) -> None:
         self.setFont(self._theme.font(Size.CAPTION))

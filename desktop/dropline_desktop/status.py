@@ -114,9 +114,9 @@ class StatusBar(QStatusBar):
         self.showMessage(self.tr("{} copied").format(self._url), 3000)
 
     def _word(self) -> None:
-        self._copy.setText(self.tr("Copy the address"))
-        self._visit.setText(self.tr("Open the upload page in the browser"))
-        self._share.setText(self.tr("Send from a phone…"))
+        self._copy.setText(self.tr("&Copy the address"))
+        self._visit.setText(self.tr("&Open the upload page in the browser"))
+        self._share.setText(self.tr("&Send from a phone…"))
         self.try_now.setText(self.tr("Try now"))
         self.try_now.setToolTip(self.tr("Try the target at once, instead of after the pause"))
         self._show_receiver(self._url)

@@ -299,6 +299,7 @@ def style_sheet(c: Colours) -> str:
             background: {c.surface}; color: {c.text}; border: 1px solid {c.border};
             padding: {Space.S}px;
         }}
+        QFrame#focusRing {{ border: 2px solid {c.text}; background: transparent; }}
         QToolButton {{
             background: transparent; border: 1px solid transparent; border-radius: 4px;
             padding: {Space.XS}px {Space.M - 2}px;

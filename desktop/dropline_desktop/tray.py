@@ -65,9 +65,9 @@ class Tray(QObject):
         return tray
 
     def _word(self) -> None:
-        self._show.setText(self.tr("Show or hide the window"))
-        self._pause.setText(self.tr("Pause"))
-        self._quit.setText(self.tr("Quit"))
+        self._show.setText(self.tr("&Show or hide the window"))
+        self._pause.setText(self.tr("&Pause"))
+        self._quit.setText(self.tr("&Quit"))
 
     def _activated(self, reason: QSystemTrayIcon.ActivationReason) -> None:
         if reason is QSystemTrayIcon.ActivationReason.Trigger:

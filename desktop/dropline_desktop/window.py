@@ -41,6 +41,7 @@ from dropline_desktop.icons import application_icon
 from dropline_desktop.instruments import READING_EVERY, Instruments, column
 from dropline_desktop.language import Language, worded
 from dropline_desktop.notices import Notices
+from dropline_desktop.palette import Palette
 from dropline_desktop.sentences import sentence
 from dropline_desktop.settings import Settings
 from dropline_desktop.share import ShareDialog
@@ -100,6 +101,7 @@ class MainWindow(QMainWindow):
         self.setWindowIcon(application_icon())
         self.chooser = Chooser(self, settings.last_folder)
         self.drops = Drops(self)
+        self.commands = Palette(self)
         self._actions = {command.name: self._make_action(command) for command in commands()}
         self.notices = Notices(theme)
         self.drop_zone = DropZone(theme, self._actions["addFiles"], self._actions["addFolder"])
@@ -231,6 +233,7 @@ class MainWindow(QMainWindow):
             "stopScan": self.stopScanAsked.emit,
             "record": self.recordWanted.emit,
             "simulate": self.simulateAsked.emit,
+            "palette": self.commands.open,
             "about": self._about,
         }
         return command.make(self._theme, self, runs[command.name])
@@ -298,12 +301,12 @@ class MainWindow(QMainWindow):
         self._theme_menu.setTitle(self.tr("T&heme"))
         self._language_menu.setTitle(self.tr("&Language"))
         for action, text in (
-            (self._themes[Mode.SYSTEM], self.tr("As the system")),
-            (self._themes[Mode.LIGHT], self.tr("Light")),
-            (self._themes[Mode.DARK], self.tr("Dark")),
-            (self._languages[Language.SYSTEM], self.tr("As the system")),
-            (self._languages[Language.ENGLISH], "English"),
-            (self._languages[Language.CHINESE], "简体中文"),
+            (self._themes[Mode.SYSTEM], self.tr("&As the system")),
+            (self._themes[Mode.LIGHT], self.tr("&Light")),
+            (self._themes[Mode.DARK], self.tr("&Dark")),
+            (self._languages[Language.SYSTEM], self.tr("&As the system")),
+            (self._languages[Language.ENGLISH], "&English"),
+            (self._languages[Language.CHINESE], "简体中文(&C)"),
         ):
             action.setText(text)
 

@@ -363,12 +363,12 @@ def test_measured_records_are_points_of_the_curve(panel):
 
 
 def test_the_accuracy_is_told(panel):
-    assert accuracy_text(Accuracy(0, 0, None, None), str).startswith("No prediction")
-    assert accuracy_text(ACCURACY, str) == (
+    assert accuracy_text(Accuracy(0, 0, None, None)).startswith("No prediction")
+    assert accuracy_text(ACCURACY) == (
         "2 predictions checked: half of the figures within 6.0 %, 92 % inside the stated range."
     )
     told(panel, LedgerWritten("send", record(1, 5, response=0.6), ACCURACY))
-    assert panel.ledger.accuracy.text() == accuracy_text(ACCURACY, str)
+    assert panel.ledger.accuracy.text() == accuracy_text(ACCURACY)
 
 
 def test_the_ledger_is_exported(panel, tmp_path: Path, qtbot):

@@ -18,7 +18,7 @@ from dropline.tuning.observed import Snapshot
 Z = 1.6448536269514722
 #: A fit is made anew when the jobs it rests on are so many times as many, or at other numbers of
 #: workers.
-ANEW = 1.5
+ANEW = 2.0
 #: Bootstrap refits: an interval of the peak needs no more to say whether it is bounded.
 REFITS = 40
 

@@ -91,10 +91,10 @@ class Toolbar(QWidget):
         )
         self.export.setText(self.tr("Export"))
         self.export.setToolTip(self.tr("Save what the charts show."))
-        self.picture.setText(self.tr("Picture (PNG)…"))
-        self.drawing.setText(self.tr("Drawing (SVG)…"))
-        self.table.setText(self.tr("Table of the readings (CSV)…"))
-        self.report.setText(self.tr("Report (HTML)…"))
+        self.picture.setText(self.tr("&Picture (PNG)…"))
+        self.drawing.setText(self.tr("&Drawing (SVG)…"))
+        self.table.setText(self.tr("&Table of the readings (CSV)…"))
+        self.report.setText(self.tr("&Report (HTML)…"))
 
 
 def _choice(seconds: tuple[float, ...]) -> QComboBox:

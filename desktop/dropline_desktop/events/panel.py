@@ -90,6 +90,7 @@ class EventLog(QWidget):
             kind = self.kind.itemData(number)
             self.kind.setItemText(number, self.tr("All events") if kind is None else kind.text)
         self.kind.setAccessibleName(self.tr("Kind of event"))
+        self.kind.setToolTip(self.kind.accessibleName())  # without a label, read out by this
         self.search.setPlaceholderText(self.tr("Search events"))
         self.search.setAccessibleName(self.search.placeholderText())
         self._clear.setToolTip(self.tr("Clear the log"))

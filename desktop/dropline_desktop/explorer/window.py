@@ -218,10 +218,10 @@ class Explorer(QWidget):
         ):
             tool.setText(text)
             tool.setToolTip(tip)
-        self._picture.setText(self.tr("Picture (PNG)…"))
-        self._drawing.setText(self.tr("Drawing (SVG)…"))
-        self._figure_table.setText(self.tr("Table of the figures (CSV)…"))
-        self._report.setText(self.tr("Report (HTML)…"))
+        self._picture.setText(self.tr("&Picture (PNG)…"))
+        self._drawing.setText(self.tr("&Drawing (SVG)…"))
+        self._figure_table.setText(self.tr("&Table of the figures (CSV)…"))
+        self._report.setText(self.tr("&Report (HTML)…"))
         self._show_figures()
 
     def _connect(self) -> None:

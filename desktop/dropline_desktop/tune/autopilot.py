@@ -12,6 +12,7 @@ from dropline.station import MAX_WORKERS
 from dropline.tuning import AutopilotChanged, AutopilotMoved, Recommendation
 from dropline_desktop import format
 from dropline_desktop.help import HelpButton
+from dropline_desktop.language import worded
 from dropline_desktop.sentences import tuning
 from dropline_desktop.theme import Size, Space, Theme
 
@@ -29,17 +30,17 @@ class AutopilotBox(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self._moves: deque[str] = deque(maxlen=SHOWN)
-        self._state = ""
-        self.on = QCheckBox(self.tr("Auto&pilot: follow the advice by itself"))
+        self._moves: deque[tuple[datetime, AutopilotMoved]] = deque(maxlen=SHOWN)
+        self._ended: AutopilotChanged | None = None  # by another than the user's own click
+        self.on = QCheckBox()
         self.least, self.most = QSpinBox(), QSpinBox()
         self.log = QLabel()
-        self._captions = [QLabel(self.tr("between")), QLabel(self.tr("and")),
-                          QLabel(self.tr("workers"))]  # fmt: skip
+        self._captions = [QLabel(), QLabel(), QLabel()]
+        self._help = HelpButton(theme)
         self._set_up()
         self._lay_out()
         theme.changed.connect(self._dress)
-        self._dress()
+        worded(self, self._word)
 
     def show_state(self, changed: AutopilotChanged) -> None:
         """It was turned on or off, by whomever."""
@@ -47,26 +48,20 @@ class AutopilotBox(QWidget):
             self.on.setChecked(changed.on)
             self.least.setValue(changed.least)
             self.most.setValue(changed.most)
-        self._state = "" if changed.why == "asked" else tuning(changed)
+        self._ended = None if changed.why == "asked" else changed
         self._tell()
 
     def show_move(self, moved: AutopilotMoved, at: datetime) -> None:
         """It changed the number of workers at this time of day."""
-        why = tuning(Recommendation(moved.workers, moved.why, moved.value, moved.limit))
-        self._moves.appendleft(f"{format.clock(at)}  {moved.before} → {why}")
+        self._moves.appendleft((at, moved))
         self._tell()
 
     def _set_up(self) -> None:
         self.on.setObjectName("autopilot")
-        for spin, value, name in (
-            (self.least, LEAST, self.tr("Fewest workers of the autopilot")),
-            (self.most, MOST, self.tr("Most workers of the autopilot")),
-        ):
+        for spin, value in ((self.least, LEAST), (self.most, MOST)):
             spin.setRange(1, MAX_WORKERS)
             spin.setValue(value)
             spin.setKeyboardTracking(False)
-            spin.setAccessibleName(name)
-            spin.setToolTip(name)
             spin.valueChanged.connect(self._bounds_changed)
         self.on.toggled.connect(self._want)
         self.log.setObjectName("autopilotLog")
@@ -77,17 +72,7 @@ class AutopilotBox(QWidget):
     def _lay_out(self) -> None:
         head = QHBoxLayout()
         head.addWidget(self.on, 1)
-        head.addWidget(
-            HelpButton(
-                self._theme,
-                self.tr("the autopilot"),
-                self.tr(
-                    "<p>It sets the number of workers to the advice, not too often and only "
-                    "within your bounds, and tells each move with its reason. Change the workers "
-                    "yourself, and it is off at once.</p>"
-                ),
-            )
-        )
+        head.addWidget(self._help)
         bounds = QHBoxLayout()
         bounds.setSpacing(Space.S)
         for part in (self._captions[0], self.least, self._captions[1], self.most,
@@ -113,9 +98,41 @@ class AutopilotBox(QWidget):
         self.wanted.emit(self.on.isChecked(), self.least.value(), self.most.value())
 
     def _tell(self) -> None:
-        lines = ([self._state] if self._state else []) + list(self._moves)
+        lines = [] if self._ended is None else [tuning(self._ended)]
+        for at, moved in self._moves:
+            why = tuning(Recommendation(moved.workers, moved.why, moved.value, moved.limit))
+            lines.append(f"{format.clock(at)}  {moved.before} → {why}")
         self.log.setText("\n".join(lines))
         self.log.setVisible(bool(lines))
+
+    def _word(self) -> None:
+        self.on.setText(self.tr("Auto&pilot: follow the advice by itself"))
+        for caption, text in zip(
+            self._captions,
+            (
+                self.tr("between", "and so many workers"),
+                self.tr("and", "between so many workers"),
+                self.tr("workers", "between so many and so many"),
+            ),
+            strict=True,
+        ):
+            caption.setText(text)
+        for spin, name in (
+            (self.least, self.tr("Fewest workers of the autopilot")),
+            (self.most, self.tr("Most workers of the autopilot")),
+        ):
+            spin.setAccessibleName(name)
+            spin.setToolTip(name)
+        self._help.explain(
+            self.tr("the autopilot"),
+            self.tr(
+                "<p>It sets the number of workers to the advice, not too often and only within "
+                "your bounds, and tells each move with its reason. Change the workers yourself, "
+                "and it is off at once.</p>"
+            ),
+        )
+        self._dress()
+        self._tell()
 
     def _dress(self) -> None:
         for label in (*self._captions, self.log):

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from dropline.tuning import Advice, Figure, Prediction
 from dropline_desktop import format
+from dropline_desktop.language import worded
 from dropline_desktop.theme import Size, Space, Theme
 from dropline_desktop.tune.views import RESPONSE, View
 
@@ -67,6 +68,11 @@ class Curve(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.SizeHorCursor)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        theme.changed.connect(self.updateGeometry)
+        theme.changed.connect(self.update)
+        worded(self, self._word)
+
+    def _word(self) -> None:
         self.setAccessibleName(self.tr("What is predicted for each number of workers"))
         self.setToolTip(
             self.tr(
@@ -74,8 +80,7 @@ class Curve(QWidget):
                 "The tinted band holds the truth about 9 times in 10."
             )
         )
-        theme.changed.connect(self.updateGeometry)
-        theme.changed.connect(self.update)
+        self.update()
 
     # --- what it is told --------------------------------------------------------------------
 
@@ -405,7 +410,7 @@ class Curve(QWidget):
         x, metrics = self._x(workers), painter.fontMetrics()
         painter.setPen(QPen(self._colour("accent"), 1.6))
         painter.drawLine(QPointF(x, metrics.height()), QPointF(x, area.bottom()))
-        text = self.tr("{} workers", "", workers).format(format.count(workers))
+        text = self.tr("%Ln worker(s)", "", workers)
         box = QRectF(0, 0, metrics.horizontalAdvance(text) + 2 * Space.M, metrics.height() + 2)
         box.moveCenter(QPointF(x, box.height() / 2))
         box.moveRight(min(box.right(), self.width() - 2.0))

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from dropline.tuning import Goal, GoalKind
 from dropline_desktop.help import HelpButton
+from dropline_desktop.language import worded
 from dropline_desktop.theme import Size, Space, Theme
 
 #: The first limits, in seconds.
@@ -43,11 +44,12 @@ class GoalChoice(QWidget):
         self.moment = QTimeEdit()
         self._nothing = QWidget()
         self._limit = QStackedWidget()
-        self._title = QLabel(self.tr("&Goal"))
+        self._title = QLabel()
+        self._help = HelpButton(theme)
         self._set_up()
         self._lay_out()
         theme.changed.connect(self._dress)
-        self._dress()
+        worded(self, self._word)
         self._show_editor()
 
     @property
@@ -70,27 +72,18 @@ class GoalChoice(QWidget):
         self._show_editor()
 
     def _set_up(self) -> None:
-        for kind, text in (
-            (GoalKind.NONE, self.tr("None: just keep up")),
-            (GoalKind.RESPONSE, self.tr("95 of 100 files done within")),
-            (GoalKind.WAIT, self.tr("Files wait, on average, at most")),
-            (GoalKind.DONE_BY, self.tr("All that is here sent by")),
-        ):
-            self.box.addItem(text, str(kind))
+        for kind in GoalKind:
+            self.box.addItem("", str(kind))
         self.box.setObjectName("goal")
-        self.box.setAccessibleName(self.tr("What you want of the line"))
         self.box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.seconds.setObjectName("goalSeconds")
         self.seconds.setRange(0.01, 86_400.0)
         self.seconds.setDecimals(2)
         self.seconds.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
         self.seconds.setKeyboardTracking(False)
-        self.seconds.setSuffix(self.tr(" s"))
-        self.seconds.setAccessibleName(self.tr("Seconds of the goal"))
         self.moment.setObjectName("goalMoment")
         self.moment.setDisplayFormat("HH:mm")
         self.moment.setKeyboardTracking(False)
-        self.moment.setAccessibleName(self.tr("Time of day of the goal"))
         self.box.currentIndexChanged.connect(self._chosen)
         self.seconds.valueChanged.connect(self._want)
         self.moment.timeChanged.connect(self._want)
@@ -103,19 +96,7 @@ class GoalChoice(QWidget):
         head = QHBoxLayout()
         head.addWidget(self._title)
         head.addStretch()
-        head.addWidget(
-            HelpButton(
-                self._theme,
-                self.tr("the goal"),
-                self.tr(
-                    "<p>What you want of the line. The advice names the fewest workers that "
-                    "reach it.</p><p><i>Done within</i>: of 100 files, 95 take at most this long "
-                    "from drop to done (τ, 95th percentile). <i>Wait</i>: the mean time before a "
-                    "worker takes a file (Wq). The article sets no goals; its response time is "
-                    "τ = L/μ.</p>"
-                ),
-            )
-        )
+        head.addWidget(self._help)
         row = QHBoxLayout()
         row.setSpacing(Space.S)
         row.addWidget(self.box, 1)
@@ -125,6 +106,30 @@ class GoalChoice(QWidget):
         column.setSpacing(Space.S)
         column.addLayout(head)
         column.addLayout(row)
+
+    def _word(self) -> None:
+        self._title.setText(self.tr("&Goal"))
+        for kind, text in (
+            (GoalKind.NONE, self.tr("None: just keep up")),
+            (GoalKind.RESPONSE, self.tr("95 of 100 files done within")),
+            (GoalKind.WAIT, self.tr("Files wait, on average, at most")),
+            (GoalKind.DONE_BY, self.tr("All that is here sent by")),
+        ):
+            self.box.setItemText(self.box.findData(str(kind)), text)
+        self.box.setAccessibleName(self.tr("What you want of the line"))
+        self.seconds.setSuffix(self.tr(" s", "seconds"))
+        self.seconds.setAccessibleName(self.tr("Seconds of the goal"))
+        self.moment.setAccessibleName(self.tr("Time of day of the goal"))
+        self._help.explain(
+            self.tr("the goal"),
+            self.tr(
+                "<p>What you want of the line. The advice names the fewest workers that reach "
+                "it.</p><p><i>Done within</i>: of 100 files, 95 take at most this long from drop "
+                "to done (τ, 95th percentile). <i>Wait</i>: the mean time before a worker takes a "
+                "file (Wq). The article sets no goals; its response time is τ = L/μ.</p>"
+            ),
+        )
+        self._dress()
 
     def _chosen(self) -> None:
         kind = GoalKind(self.box.currentData())

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QCoreApplication,
+    QModelIndex,
+    QPersistentModelIndex,
+    Qt,
+    Signal,
+)
 from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
@@ -22,11 +29,17 @@ from PySide6.QtWidgets import (
 
 from dropline.tuning import Accuracy, By, Expected, Record
 from dropline_desktop import format
+from dropline_desktop.language import worded
+from dropline_desktop.sentences import counted
 from dropline_desktop.theme import Size, Space, Theme
 from dropline_desktop.tune.views import range_text
 
+translate = QCoreApplication.translate
+
 #: Records that are shown.
 KEPT = 500
+
+_COLUMNS = 8
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -46,10 +59,6 @@ class LedgerModel(QAbstractTableModel):
         super().__init__()
         self._records: dict[int, Record] = {}
         self._rows: list[_Row] = []
-        self._headings = (
-            self.tr("When"), self.tr("Workers"), self.tr("By"), self.tr("Figure"),
-            self.tr("Predicted"), self.tr("90 % range"), self.tr("Measured"), self.tr("Error"),
-        )  # fmt: skip
 
     @property
     def records(self) -> list[Record]:
@@ -69,13 +78,13 @@ class LedgerModel(QAbstractTableModel):
         return 0 if parent is not None and parent.isValid() else len(self._rows)
 
     def columnCount(self, parent: Index | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(self._headings)
+        return 0 if parent is not None and parent.isValid() else _COLUMNS
 
     def headerData(
         self, section: int, side: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> object:
         if side is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
-            return self._headings[section]
+            return self._headings()[section]
         return None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
@@ -103,6 +112,23 @@ class LedgerModel(QAbstractTableModel):
             range_text(predicted, row.text),
             row.text(expected.measured),
             _signed_percent(expected.error),
+        )
+
+    def word(self) -> None:
+        """Speak another language."""
+        self.show_records([])
+        self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, _COLUMNS - 1)
+
+    def _headings(self) -> tuple[str, ...]:
+        return (
+            self.tr("When"),
+            self.tr("Workers"),
+            self.tr("By"),
+            self.tr("Figure"),
+            self.tr("Predicted"),
+            self.tr("90 % range"),
+            self.tr("Measured"),
+            self.tr("Error"),
         )
 
     def _rows_of(self, record: Record) -> list[_Row]:
@@ -146,14 +172,12 @@ class LedgerWindow(QDialog):
         super().__init__(parent)
         self._theme = theme
         self.setObjectName("ledger")
-        self.setWindowTitle(self.tr("Predictions and what came"))
         self.resize(820, 420)
         self.accuracy = QLabel()
         self.accuracy.setWordWrap(True)
         self.table = QTableView()
         self.table.setObjectName("ledgerTable")
         self.table.setModel(model)
-        self.table.setAccessibleName(self.windowTitle())
         self.table.setShowGrid(False)
         self.table.setAlternatingRowColors(True)
         self.table.setWordWrap(False)
@@ -162,39 +186,43 @@ class LedgerWindow(QDialog):
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(3, QHeaderView.ResizeMode.Stretch)
-        self.export = QPushButton(self.tr("Export as CSV…"))
+        self.export = QPushButton()
         self.export.clicked.connect(self.exportAsked)
-        close = QPushButton(self.tr("Close"))
-        close.clicked.connect(self.close)
+        self._close = QPushButton()
+        self._close.clicked.connect(self.close)
         foot = QHBoxLayout()
         foot.addWidget(self.accuracy, 1)
         foot.addWidget(self.export)
-        foot.addWidget(close)
+        foot.addWidget(self._close)
         column = QVBoxLayout(self)
         column.setSpacing(Space.M)
         column.addWidget(self.table, 1)
         column.addLayout(foot)
         theme.changed.connect(self._dress)
+        worded(self, self._word)
+
+    def _word(self) -> None:
+        self.setWindowTitle(self.tr("Predictions and what came"))
+        self.table.setAccessibleName(self.windowTitle())
+        self.export.setText(self.tr("Export as CSV…"))
+        self._close.setText(self.tr("Close"))
         self._dress()
 
     def _dress(self) -> None:
         self.accuracy.setFont(self._theme.font(Size.BODY))
 
 
-def accuracy_text(accuracy: Accuracy | None, translate: Callable[[str], str]) -> str:
+def accuracy_text(accuracy: Accuracy | None) -> str:
     """How right the predictions were, in a sentence."""
     if accuracy is None or not accuracy.figures or accuracy.median_error is None:
         return translate(
-            "No prediction has been checked yet: change the workers and wait a little."
+            "Tune", "No prediction has been checked yet: change the workers and wait a little."
         )
-    return translate(
-        "{checked} predictions checked: half of the figures within {error}, {inside} inside the "
-        "stated range."
-    ).format(
-        checked=format.count(accuracy.checked),
-        error=format.percent(accuracy.median_error),
-        inside=format.percent(accuracy.inside),
-    )
+    return counted.tr(
+        "%Ln prediction(s) checked: half of the figures within {0}, {1} inside the stated range.",
+        "",
+        accuracy.checked,
+    ).format(format.percent(accuracy.median_error), format.percent(accuracy.inside))
 
 
 def write_ledger(path: Path, records: Sequence[Record]) -> None:

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QV
 
 from dropline.tuning import ProbeChanged
 from dropline_desktop.help import HelpButton
+from dropline_desktop.language import worded
 from dropline_desktop.sentences import tuning
 from dropline_desktop.theme import Size, Space, Theme
 
@@ -19,14 +20,14 @@ class ProbeBox(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self._running = False
+        self._probe: ProbeChanged | None = None
+        self._help = HelpButton(theme)
         self.button = QPushButton()
         self.button.setObjectName("probe")
-        self.button.clicked.connect(lambda: self.wanted.emit(not self._running))
+        self.button.clicked.connect(lambda: self.wanted.emit(not self._is_running))
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setFixedHeight(Space.S)
-        self.progress.setAccessibleName(self.tr("Progress of the probe"))
         self.words = QLabel()
         self.words.setObjectName("probeWords")
         self.words.setTextFormat(Qt.TextFormat.PlainText)
@@ -35,41 +36,48 @@ class ProbeBox(QWidget):
         self.progress.hide()
         self.words.hide()
         theme.changed.connect(self._dress)
-        self._dress()
-        self._label()
+        worded(self, self._word)
 
     def show_state(self, probe: ProbeChanged) -> None:
         """It began a step, or ended."""
-        self._running = probe.running
+        self._probe = probe
         self.progress.setRange(0, max(probe.steps, 1))
         self.progress.setValue(max(0, probe.step - 1))
         self.progress.setVisible(probe.running)
-        self.words.setText(tuning(probe))
         self.words.show()
-        self._label()
+        self._tell()
 
-    def _label(self) -> None:
+    @property
+    def _is_running(self) -> bool:
+        return self._probe is not None and self._probe.running
+
+    def _tell(self) -> None:
         self.button.setText(
-            self.tr("Stop the probe") if self._running else self.tr("Try out 1, 2, 4, 8, … workers")
+            self.tr("Stop the probe")
+            if self._is_running
+            else self.tr("Try out 1, 2, 4, 8, … workers")
         )
+        self.words.setText("" if self._probe is None else tuning(self._probe))
+
+    def _word(self) -> None:
+        self.progress.setAccessibleName(self.tr("Progress of the probe"))
+        self._help.explain(
+            self.tr("the probe"),
+            self.tr(
+                "<p>Workers share the disk, the network and the target, so twice as many rarely "
+                "do twice as much. The probe sends your files with 1, 2, 4, 8, … workers for some "
+                "seconds each, to see from where on more hardly help, and then goes back to what "
+                "you had. It needs files in the line.</p><p>The curve through what it finds is "
+                "the Universal Scalability Law. The article's μ is that of one worker.</p>"
+            ),
+        )
+        self._dress()
+        self._tell()
 
     def _lay_out(self) -> None:
         head = QHBoxLayout()
         head.addWidget(self.button, 1)
-        head.addWidget(
-            HelpButton(
-                self._theme,
-                self.tr("the probe"),
-                self.tr(
-                    "<p>Workers share the disk, the network and the target, so twice as many "
-                    "rarely do twice as much. The probe sends your files with 1, 2, 4, 8, … "
-                    "workers for some seconds each, to see from where on more hardly help, and "
-                    "then goes back to what you had. It needs files in the line.</p>"
-                    "<p>The curve through what it finds is the Universal Scalability Law. The "
-                    "article's μ is that of one worker.</p>"
-                ),
-            )
-        )
+        head.addWidget(self._help)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(Space.S)

@@ -2,6 +2,89 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="zh_CN" sourcelanguage="en">
 <context>
+    <name>AdviceCard</name>
+    <message>
+        <source>Nothing to go by yet: drop some files.</source>
+        <extracomment>The colour of each verdict; the words tell it too.</extracomment>
+        <translation>还没有依据：请先拖入一些文件。</translation>
+    </message>
+    <message numerus="yes">
+        <source>In use: %Ln worker(s)</source>
+        <translation>
+            <numerusform>正在使用：%Ln 个工作线程</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>&amp;Apply: %Ln worker(s)</source>
+        <translation>
+            <numerusform>采用：%Ln 个工作线程(&amp;A)</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): all sent in {0} ({1}).</source>
+        <translation>
+            <numerusform>用 %Ln 个工作线程：{0} 后全部发送完（{1}）。</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): {0} ({1}).</source>
+        <translation>
+            <numerusform>用 %Ln 个工作线程：{0}（{1}）。</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Advice</source>
+        <translation>建议</translation>
+    </message>
+    <message>
+        <source>the advice</source>
+        <translation>建议</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;The fewest workers that reach your goal, computed from how often files come (λ), how long one takes (1/μ), and how much workers get in each other&apos;s way. It says beside it whether the computation holds now.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;达到您目标所需的最少工作线程数，由文件到来的快慢（λ）、每个文件所需的时间（1/μ）以及工作线程之间的相互妨碍算出。旁边会说明这一计算现在是否成立。&lt;/p&gt;</translation>
+    </message>
+</context>
+<context>
+    <name>AutopilotBox</name>
+    <message>
+        <source>Auto&amp;pilot: follow the advice by itself</source>
+        <extracomment>Moves that are shown; all are in the event log. The bounds at first.</extracomment>
+        <translation>自动驾驶：自行按建议调整(&amp;P)</translation>
+    </message>
+    <message>
+        <source>between</source>
+        <comment>and so many workers</comment>
+        <translation>介于</translation>
+    </message>
+    <message>
+        <source>and</source>
+        <comment>between so many workers</comment>
+        <translation>与</translation>
+    </message>
+    <message>
+        <source>workers</source>
+        <comment>between so many and so many</comment>
+        <translation>个工作线程之间</translation>
+    </message>
+    <message>
+        <source>Fewest workers of the autopilot</source>
+        <translation>自动驾驶的最少工作线程数</translation>
+    </message>
+    <message>
+        <source>Most workers of the autopilot</source>
+        <translation>自动驾驶的最多工作线程数</translation>
+    </message>
+    <message>
+        <source>the autopilot</source>
+        <translation>自动驾驶</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;It sets the number of workers to the advice, not too often and only within your bounds, and tells each move with its reason. Change the workers yourself, and it is off at once.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;它按建议设定工作线程数，不会过于频繁，也只在您给定的范围内，并说明每次调整的理由。您一旦自己改动工作线程数，它立即关闭。&lt;/p&gt;</translation>
+    </message>
+</context>
+<context>
     <name>Banner</name>
     <message>
         <source>Simulated load – no files are sent</source>
@@ -101,6 +184,7 @@
     </message>
     <message>
         <source>history</source>
+        <extracomment>Is told log entries: `lanes.painter.observe`.</extracomment>
         <translation>历史</translation>
     </message>
     <message>
@@ -134,6 +218,39 @@
     <message>
         <source>live</source>
         <translation>实时</translation>
+    </message>
+    <message>
+        <source>Who sends what</source>
+        <translation>谁在发送什么</translation>
+    </message>
+    <message>
+        <source>A lane for each worker: what it sends, and when.</source>
+        <translation>每个工作线程一条泳道：它在何时发送什么。</translation>
+    </message>
+    <message>
+        <source>sends one file</source>
+        <extracomment>The colour of each look, by its name in the theme, and what it stands for.</extracomment>
+        <translation>发送一个文件</translation>
+    </message>
+    <message>
+        <source>sends several in one request</source>
+        <translation>一次请求发送多个</translation>
+    </message>
+    <message>
+        <source>line below: these files waited</source>
+        <translation>下方细线：这些文件在等待</translation>
+    </message>
+    <message>
+        <source>half high: tried again later</source>
+        <translation>半高：稍后重试</translation>
+    </message>
+    <message>
+        <source>full height: failed for good</source>
+        <translation>全高：最终失败</translation>
+    </message>
+    <message>
+        <source>cancelled</source>
+        <translation>已取消</translation>
     </message>
 </context>
 <context>
@@ -272,6 +389,14 @@
         <translation>观察虚构负载下的系统，并加以调优</translation>
     </message>
     <message>
+        <source>&amp;Find a command…</source>
+        <translation>查找命令(&amp;F)…</translation>
+    </message>
+    <message>
+        <source>Everything that can be done now, found by its name</source>
+        <translation>按名称查找当前可用的所有操作</translation>
+    </message>
+    <message>
         <source>&amp;About Dropline</source>
         <translation>关于 Dropline(&amp;A)</translation>
     </message>
@@ -318,6 +443,32 @@
     <message>
         <source>Change</source>
         <translation>变化</translation>
+    </message>
+</context>
+<context>
+    <name>Curve</name>
+    <message>
+        <source>What is predicted for each number of workers</source>
+        <extracomment>Workers that the axis reaches to at least. Seconds after the user&apos;s own change during which what is told of it may be older. Milliseconds after the last key before the number of workers is set. The scale ends at so many times what is predicted for the fewest workers that keep up well. And farther for what was measured, up to so many times. The number under the line while it is moved, and what is now wanted when it is not.</extracomment>
+        <translation>每种工作线程数的预测</translation>
+    </message>
+    <message>
+        <source>Drag the line, or use the arrow keys, to set the number of workers. The tinted band holds the truth about 9 times in 10.</source>
+        <translation>拖动竖线或用方向键设定工作线程数。真实值约有九成落在着色带内。</translation>
+    </message>
+    <message>
+        <source>What other numbers of workers would do appears here once files are sent.</source>
+        <translation>发送文件后，这里显示换用其他工作线程数会怎样。</translation>
+    </message>
+    <message>
+        <source>too few</source>
+        <translation>太少</translation>
+    </message>
+    <message numerus="yes">
+        <source>%Ln worker(s)</source>
+        <translation>
+            <numerusform>%Ln 个工作线程</numerusform>
+        </translation>
     </message>
 </context>
 <context>
@@ -614,20 +765,20 @@
         <translation>保存所显示的内容。</translation>
     </message>
     <message>
-        <source>Picture (PNG)…</source>
-        <translation>图片 (PNG)…</translation>
+        <source>&amp;Picture (PNG)…</source>
+        <translation>图片 (PNG)(&amp;P)…</translation>
     </message>
     <message>
-        <source>Drawing (SVG)…</source>
-        <translation>矢量图 (SVG)…</translation>
+        <source>&amp;Drawing (SVG)…</source>
+        <translation>矢量图 (SVG)(&amp;D)…</translation>
     </message>
     <message>
-        <source>Table of the figures (CSV)…</source>
-        <translation>指标表 (CSV)…</translation>
+        <source>&amp;Table of the figures (CSV)…</source>
+        <translation>指标表 (CSV)(&amp;T)…</translation>
     </message>
     <message>
-        <source>Report (HTML)…</source>
-        <translation>报告 (HTML)…</translation>
+        <source>&amp;Report (HTML)…</source>
+        <translation>报告 (HTML)(&amp;R)…</translation>
     </message>
     <message>
         <source>Saved as {}</source>
@@ -666,6 +817,210 @@
     <message>
         <source>goal {}</source>
         <translation>目标 {}</translation>
+    </message>
+</context>
+<context>
+    <name>GoalChoice</name>
+    <message>
+        <source>&amp;Goal</source>
+        <extracomment>The first limits, in seconds.</extracomment>
+        <translation>目标(&amp;G)</translation>
+    </message>
+    <message>
+        <source>None: just keep up</source>
+        <translation>无：跟得上即可</translation>
+    </message>
+    <message>
+        <source>95 of 100 files done within</source>
+        <translation>100 个文件中 95 个完成于</translation>
+    </message>
+    <message>
+        <source>Files wait, on average, at most</source>
+        <translation>文件平均等待至多</translation>
+    </message>
+    <message>
+        <source>All that is here sent by</source>
+        <translation>现有文件全部发送完，不晚于</translation>
+    </message>
+    <message>
+        <source>What you want of the line</source>
+        <translation>您对系统的要求</translation>
+    </message>
+    <message>
+        <source> s</source>
+        <comment>seconds</comment>
+        <translation> 秒</translation>
+    </message>
+    <message>
+        <source>Seconds of the goal</source>
+        <translation>目标的秒数</translation>
+    </message>
+    <message>
+        <source>Time of day of the goal</source>
+        <translation>目标的时刻</translation>
+    </message>
+    <message>
+        <source>the goal</source>
+        <translation>目标</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;What you want of the line. The advice names the fewest workers that reach it.&lt;/p&gt;&lt;p&gt;&lt;i&gt;Done within&lt;/i&gt;: of 100 files, 95 take at most this long from drop to done (τ, 95th percentile). &lt;i&gt;Wait&lt;/i&gt;: the mean time before a worker takes a file (Wq). The article sets no goals; its response time is τ = L/μ.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;您对系统的要求。建议给出达到它所需的最少工作线程数。&lt;/p&gt;&lt;p&gt;&lt;i&gt;完成于&lt;/i&gt;：100 个文件中有 95 个从拖入到完成至多用这么久（τ 的第 95 百分位数）。&lt;i&gt;等待&lt;/i&gt;：工作线程取走文件之前的平均时间（Wq）。文中没有设目标；其响应时间为 τ = L/μ。&lt;/p&gt;</translation>
+    </message>
+</context>
+<context>
+    <name>HelpButton</name>
+    <message>
+        <source>What is {}?</source>
+        <translation>{}是什么？</translation>
+    </message>
+</context>
+<context>
+    <name>LaneStrip</name>
+    <message numerus="yes">
+        <source>and %Ln more in one request</source>
+        <extracomment>Tells the name of a file.</extracomment>
+        <translation>
+            <numerusform>及同一请求中的另外 %Ln 个</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>waited up to {}</source>
+        <translation>最长等待 {}</translation>
+    </message>
+    <message>
+        <source>waited {}</source>
+        <translation>等待 {}</translation>
+    </message>
+    <message>
+        <source>sending for {}</source>
+        <translation>已发送 {}</translation>
+    </message>
+    <message>
+        <source>sent in {}</source>
+        <translation>用时 {} 发送完</translation>
+    </message>
+    <message>
+        <source>ended after {}</source>
+        <translation>{} 后结束</translation>
+    </message>
+    <message>
+        <source>attempt {}</source>
+        <translation>第 {} 次尝试</translation>
+    </message>
+    <message>
+        <source>cancelled</source>
+        <translation>已取消</translation>
+    </message>
+    <message>
+        <source>failed, will be tried again</source>
+        <translation>失败，将重试</translation>
+    </message>
+    <message>
+        <source>failed for good</source>
+        <translation>最终失败</translation>
+    </message>
+    <message>
+        <source>{0} of {1}: {2}</source>
+        <translation>{1} 个中的 {0} 个：{2}</translation>
+    </message>
+</context>
+<context>
+    <name>LedgerModel</name>
+    <message>
+        <source>When</source>
+        <translation>时间</translation>
+    </message>
+    <message>
+        <source>Workers</source>
+        <translation>工作线程</translation>
+    </message>
+    <message>
+        <source>By</source>
+        <translation>由谁</translation>
+    </message>
+    <message>
+        <source>Figure</source>
+        <translation>指标</translation>
+    </message>
+    <message>
+        <source>Predicted</source>
+        <translation>预测</translation>
+    </message>
+    <message>
+        <source>90 % range</source>
+        <translation>90 % 范围</translation>
+    </message>
+    <message>
+        <source>Measured</source>
+        <translation>实测</translation>
+    </message>
+    <message>
+        <source>Error</source>
+        <translation>误差</translation>
+    </message>
+    <message>
+        <source>X throughput</source>
+        <translation>X 吞吐量</translation>
+    </message>
+    <message>
+        <source>L in the line</source>
+        <translation>L 系统中的文件</translation>
+    </message>
+    <message>
+        <source>τ mean</source>
+        <translation>τ 平均</translation>
+    </message>
+    <message>
+        <source>until no queue</source>
+        <translation>直到无人排队</translation>
+    </message>
+    <message>
+        <source>you</source>
+        <translation>您</translation>
+    </message>
+    <message>
+        <source>you, on the curve</source>
+        <translation>您，在曲线上</translation>
+    </message>
+    <message>
+        <source>autopilot</source>
+        <translation>自动驾驶</translation>
+    </message>
+    <message>
+        <source>probe</source>
+        <translation>试探</translation>
+    </message>
+    <message>
+        <source>start</source>
+        <translation>启动</translation>
+    </message>
+    <message>
+        <source>The line has not settled yet since this change.</source>
+        <translation>此次改动后系统尚未稳定。</translation>
+    </message>
+    <message>
+        <source>Measured over {} once the line had settled.</source>
+        <translation>系统稳定后测量了 {}。</translation>
+    </message>
+    <message>
+        <source>Another change came before the line had settled.</source>
+        <translation>系统稳定之前又有了改动。</translation>
+    </message>
+</context>
+<context>
+    <name>LedgerWindow</name>
+    <message>
+        <source>Predictions and what came</source>
+        <translation>预测与实际</translation>
+    </message>
+    <message>
+        <source>Export as CSV…</source>
+        <translation>导出为 CSV…</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
     </message>
 </context>
 <context>
@@ -715,21 +1070,21 @@
         <translation>语言(&amp;L)</translation>
     </message>
     <message>
-        <source>As the system</source>
-        <translation>跟随系统</translation>
-    </message>
-    <message>
-        <source>Light</source>
-        <translation>浅色</translation>
-    </message>
-    <message>
-        <source>Dark</source>
-        <translation>深色</translation>
-    </message>
-    <message>
         <source>Saved as {}</source>
         <extracomment>Paths to take in; emitted while a drop lasts, see `Drops.received`. Job ids, or None for all. Job ids. Job ids, and the priority that they are to have. Bytes a second, or None for no limit. Try a target that is down now. A folder to watch, or to watch no more. Tell `watched` which files wait to be at rest. Ask for a simulated load. Ask for a recorded log to show; show the history. Seconds that the figures are to be taken over.</extracomment>
         <translation>已保存为 {}</translation>
+    </message>
+    <message>
+        <source>&amp;As the system</source>
+        <translation>跟随系统(&amp;A)</translation>
+    </message>
+    <message>
+        <source>&amp;Light</source>
+        <translation>浅色(&amp;L)</translation>
+    </message>
+    <message>
+        <source>&amp;Dark</source>
+        <translation>深色(&amp;D)</translation>
     </message>
     <message>
         <source>About Dropline</source>
@@ -812,6 +1167,45 @@
     <message>
         <source>Mean τ: {0} before, {1} since</source>
         <translation>平均 τ：更改前 {0}，更改后 {1}</translation>
+    </message>
+</context>
+<context>
+    <name>Palette</name>
+    <message>
+        <source>Find a command</source>
+        <extracomment>What it is called in the code, so that the English name finds it in any language.</extracomment>
+        <translation>查找命令</translation>
+    </message>
+    <message>
+        <source>What do you want to do?</source>
+        <translation>想做什么？</translation>
+    </message>
+    <message>
+        <source>Commands</source>
+        <translation>命令</translation>
+    </message>
+</context>
+<context>
+    <name>ProbeBox</name>
+    <message>
+        <source>Stop the probe</source>
+        <translation>停止试探</translation>
+    </message>
+    <message>
+        <source>Try out 1, 2, 4, 8, … workers</source>
+        <translation>试用 1、2、4、8、… 个工作线程</translation>
+    </message>
+    <message>
+        <source>Progress of the probe</source>
+        <translation>试探的进度</translation>
+    </message>
+    <message>
+        <source>the probe</source>
+        <translation>试探</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;Workers share the disk, the network and the target, so twice as many rarely do twice as much. The probe sends your files with 1, 2, 4, 8, … workers for some seconds each, to see from where on more hardly help, and then goes back to what you had. It needs files in the line.&lt;/p&gt;&lt;p&gt;The curve through what it finds is the Universal Scalability Law. The article&apos;s μ is that of one worker.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;工作线程共用磁盘、网络和目标，所以数量加倍很少能让完成量加倍。试探依次用 1、2、4、8、… 个工作线程各发送您的文件几秒钟，看从多少起再增加几乎无益，然后恢复原来的数量。系统中需要有文件。&lt;/p&gt;&lt;p&gt;穿过测量结果的曲线是通用可扩展性定律。文中的 μ 是单个工作线程的。&lt;/p&gt;</translation>
     </message>
 </context>
 <context>
@@ -1190,16 +1584,16 @@
         <translation>已复制 {}</translation>
     </message>
     <message>
-        <source>Copy the address</source>
-        <translation>复制地址</translation>
+        <source>&amp;Copy the address</source>
+        <translation>复制地址(&amp;C)</translation>
     </message>
     <message>
-        <source>Open the upload page in the browser</source>
-        <translation>在浏览器中打开上传页面</translation>
+        <source>&amp;Open the upload page in the browser</source>
+        <translation>在浏览器中打开上传页面(&amp;O)</translation>
     </message>
     <message>
-        <source>Send from a phone…</source>
-        <translation>从手机发送…</translation>
+        <source>&amp;Send from a phone…</source>
+        <translation>从手机发送(&amp;S)…</translation>
     </message>
     <message>
         <source>Try now</source>
@@ -1372,20 +1766,20 @@
         <translation>保存图表所显示的内容。</translation>
     </message>
     <message>
-        <source>Picture (PNG)…</source>
-        <translation>图片 (PNG)…</translation>
+        <source>&amp;Picture (PNG)…</source>
+        <translation>图片 (PNG)(&amp;P)…</translation>
     </message>
     <message>
-        <source>Drawing (SVG)…</source>
-        <translation>矢量图 (SVG)…</translation>
+        <source>&amp;Drawing (SVG)…</source>
+        <translation>矢量图 (SVG)(&amp;D)…</translation>
     </message>
     <message>
-        <source>Table of the readings (CSV)…</source>
-        <translation>读数表 (CSV)…</translation>
+        <source>&amp;Table of the readings (CSV)…</source>
+        <translation>读数表 (CSV)(&amp;T)…</translation>
     </message>
     <message>
-        <source>Report (HTML)…</source>
-        <translation>报告 (HTML)…</translation>
+        <source>&amp;Report (HTML)…</source>
+        <translation>报告 (HTML)(&amp;R)…</translation>
     </message>
 </context>
 <context>
@@ -1625,16 +2019,16 @@
 <context>
     <name>Tray</name>
     <message>
-        <source>Show or hide the window</source>
-        <translation>显示或隐藏窗口</translation>
+        <source>&amp;Show or hide the window</source>
+        <translation>显示或隐藏窗口(&amp;S)</translation>
     </message>
     <message>
-        <source>Pause</source>
-        <translation>暂停</translation>
+        <source>&amp;Pause</source>
+        <translation>暂停(&amp;P)</translation>
     </message>
     <message>
-        <source>Quit</source>
-        <translation>退出</translation>
+        <source>&amp;Quit</source>
+        <translation>退出(&amp;Q)</translation>
     </message>
     <message>
         <source>Dropline: nothing to send</source>
@@ -1653,6 +2047,79 @@
     <message>
         <source>{0}, about {1}</source>
         <translation>{0}，约 {1}</translation>
+    </message>
+</context>
+<context>
+    <name>Tune</name>
+    <message>
+        <source>No prediction has been checked yet: change the workers and wait a little.</source>
+        <translation>还没有预测得到检验：请改动工作线程数并稍等。</translation>
+    </message>
+    <message>
+        <source>Time a file takes (τ)</source>
+        <translation>每个文件的用时 (τ)</translation>
+    </message>
+    <message>
+        <source>Files in the line (L)</source>
+        <translation>系统中的文件 (L)</translation>
+    </message>
+    <message>
+        <source>Time until all is sent</source>
+        <translation>全部发送完所需时间</translation>
+    </message>
+    <message>
+        <source>at least {}</source>
+        <translation>至少 {}</translation>
+    </message>
+</context>
+<context>
+    <name>TunePanel</name>
+    <message>
+        <source>the curve</source>
+        <extracomment>Of the ledger&apos;s latest records, so many are points of the curve. A number of workers, chosen on the curve or taken from the advice.</extracomment>
+        <translation>曲线</translation>
+    </message>
+    <message>
+        <source>What is predicted: –</source>
+        <translation>预测：–</translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): more files come than are sent, and the queue grows without end.</source>
+        <translation>
+            <numerusform>用 %Ln 个工作线程：到来的文件多于发送的，队列会无限增长。</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>predicted</source>
+        <translation>预测</translation>
+    </message>
+    <message>
+        <source>now</source>
+        <translation>现在</translation>
+    </message>
+    <message>
+        <source>advised</source>
+        <translation>建议</translation>
+    </message>
+    <message>
+        <source>from here on more hardly help</source>
+        <translation>从此再增加几乎无益</translation>
+    </message>
+    <message>
+        <source>measured earlier</source>
+        <translation>先前实测</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;The line shows what is predicted for each number of workers, from how files come and how long they take now. Dotted: so many were never tried. Left of it, more files come than are sent.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;曲线显示每种工作线程数的预测，依据是文件现在到来的情况和所需的时间。虚线：从未试用过这么多。曲线左侧，到来的文件多于发送的。&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>What the curve shows</source>
+        <translation>曲线显示什么</translation>
+    </message>
+    <message>
+        <source>Predictions and what came…</source>
+        <translation>预测与实际…</translation>
     </message>
 </context>
 <context>
@@ -1711,6 +2178,173 @@
     <message>
         <source>Pause</source>
         <translation>暂停</translation>
+    </message>
+</context>
+<context>
+    <name>Tuning</name>
+    <message>
+        <source>Nothing can be recommended until some files have been sent.</source>
+        <translation>发送过一些文件之后才能给出建议。</translation>
+    </message>
+    <message>
+        <source>Nothing waits and nothing comes: any number of workers will do.</source>
+        <translation>没有文件等待，也没有文件到达：多少个工作线程都行。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: the fewest that keep up with what comes without files waiting longer than they take to send.</source>
+        <translation>{workers} 个工作线程：跟得上到达、且文件等待时间不超过发送时间的最少数量。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: the fewest that meet your goal of {limit}; expected {value}.</source>
+        <translation>{workers} 个工作线程：能达到目标 {limit} 的最少数量；预计 {value}。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: the fewest that are done in time; all is sent in about {value}.</source>
+        <translation>{workers} 个工作线程：能按时完成的最少数量；约 {value} 全部发完。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: all is sent in about {value}, and more would hardly be faster.</source>
+        <translation>{workers} 个工作线程：约 {value} 全部发完，再多也快不了多少。</translation>
+    </message>
+    <message>
+        <source>Your goal of {limit} can&apos;t be met: sending a file alone takes longer. With {workers} workers waiting adds little to it; expected {value}.</source>
+        <translation>目标 {limit} 无法达到：单是发送一个文件就不止这么久。用 {workers} 个工作线程，等待几乎不再增加耗时；预计 {value}。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: more than these would not get more done.</source>
+        <translation>{workers} 个工作线程：再多也不会完成更多。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: one for each file that is left.</source>
+        <translation>{workers} 个工作线程：剩余的每个文件各一个。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: twice as many as were tried; what more would do is not known.</source>
+        <translation>{workers} 个工作线程：已试过数量的两倍；再多会怎样尚不清楚。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: the most that are allowed.</source>
+        <translation>{workers} 个工作线程：允许的最大数量。</translation>
+    </message>
+    <message>
+        <source>Your goal of {limit} can&apos;t be met with them: expected {value}.</source>
+        <translation>这样仍达不到目标 {limit}：预计 {value}。</translation>
+    </message>
+    <message>
+        <source>Your goal of {limit} can&apos;t be met with them: the line does not keep up.</source>
+        <translation>这样仍达不到目标 {limit}：系统跟不上。</translation>
+    </message>
+    <message>
+        <source>The autopilot went from {before} to {workers} workers.</source>
+        <translation>自动调优将工作线程从 {before} 个改为 {workers} 个。</translation>
+    </message>
+    <message>
+        <source>The predictions hold: what comes and how long it takes has been steady.</source>
+        <translation>预测成立：到达情况和服务时间一直平稳。</translation>
+    </message>
+    <message>
+        <source>Mind that these predictions are doubtful:</source>
+        <translation>请注意，这些预测存疑：</translation>
+    </message>
+    <message>
+        <source>This is a batch, and nothing more is expected: see when it is done.</source>
+        <translation>这是一批文件，不会再有新的到达：请看何时完成。</translation>
+    </message>
+    <message>
+        <source>only {value} files have come, and it takes {limit} to know how fast they do.</source>
+        <translation>只到达了 {value} 个文件，要有 {limit} 个才能知道到达有多快。</translation>
+    </message>
+    <message>
+        <source>only {value} files have been sent, and it takes {limit} to know how long one takes.</source>
+        <translation>只发送了 {value} 个文件，要有 {limit} 个才能知道一个需要多久。</translation>
+    </message>
+    <message>
+        <source>files come faster than these workers can send them, so the queue grows.</source>
+        <translation>文件到达比这些工作线程发送得快，队列因此增长。</translation>
+    </message>
+    <message>
+        <source>it can&apos;t be told yet whether these workers keep up with what comes.</source>
+        <translation>尚不能判断这些工作线程是否跟得上到达。</translation>
+    </message>
+    <message>
+        <source>the line has been watched for {value}, and needs {limit} to settle.</source>
+        <translation>系统只观察了 {value}，需要 {limit} 才能稳定。</translation>
+    </message>
+    <message>
+        <source>nothing has come for {value}.</source>
+        <translation>已有 {value} 没有文件到达。</translation>
+    </message>
+    <message>
+        <source>files come faster or slower than they did.</source>
+        <translation>文件到达得比先前快或慢。</translation>
+    </message>
+    <message>
+        <source>files take longer or shorter than they did.</source>
+        <translation>文件耗时比先前长或短。</translation>
+    </message>
+    <message>
+        <source>files come in bursts, or by the clock, rather than by chance.</source>
+        <translation>文件成批或定时到达，而不是随机到达。</translation>
+    </message>
+    <message>
+        <source>Reading the files limits the line: it takes {share} of the workers&apos; time.</source>
+        <translation>瓶颈在读取文件：占工作线程时间的 {share}。</translation>
+    </message>
+    <message>
+        <source>This computer&apos;s processor limits the line: Dropline uses {share} of one core.</source>
+        <translation>瓶颈在本机处理器：Dropline 占用一个核心的 {share}。</translation>
+    </message>
+    <message>
+        <source>The network limits the line: handing bytes to it takes {share} of the workers&apos; time.</source>
+        <translation>瓶颈在网络：向网络交付字节占工作线程时间的 {share}。</translation>
+    </message>
+    <message>
+        <source>The limit on bytes a second holds the line back: workers wait for it {share} of their time.</source>
+        <translation>限速拖住了系统：工作线程有 {share} 的时间在等待限速。</translation>
+    </message>
+    <message>
+        <source>The target limits the line: waiting for its answers takes {share} of the workers&apos; time.</source>
+        <translation>瓶颈在目标：等待其响应占工作线程时间的 {share}。</translation>
+    </message>
+    <message>
+        <source>The number of workers limits the line: they are busy {share} of the time, and more would get more done.</source>
+        <translation>瓶颈在工作线程数：它们有 {share} 的时间在忙，再多一些能完成更多。</translation>
+    </message>
+    <message>
+        <source>Nothing limits the line: its workers are busy only {share} of the time.</source>
+        <translation>没有瓶颈：工作线程只有 {share} 的时间在忙。</translation>
+    </message>
+    <message>
+        <source>The autopilot is on: {least} to {most} workers.</source>
+        <translation>自动调优已开启：{least} 到 {most} 个工作线程。</translation>
+    </message>
+    <message>
+        <source>The autopilot is off.</source>
+        <translation>自动调优已关闭。</translation>
+    </message>
+    <message>
+        <source>The autopilot is off: you have set the number of workers.</source>
+        <translation>自动调优已关闭：你设定了工作线程数。</translation>
+    </message>
+    <message>
+        <source>Probe, step {step} of {steps}: {workers} workers.</source>
+        <translation>试探第 {step} 步，共 {steps} 步：{workers} 个工作线程。</translation>
+    </message>
+    <message>
+        <source>The probe is done; back to {workers} workers.</source>
+        <translation>试探完成；恢复为 {workers} 个工作线程。</translation>
+    </message>
+    <message>
+        <source>The probe was stopped; back to {workers} workers.</source>
+        <translation>试探已停止；恢复为 {workers} 个工作线程。</translation>
+    </message>
+    <message>
+        <source>The probe ended: you have set the number of workers.</source>
+        <translation>试探结束：你设定了工作线程数。</translation>
+    </message>
+    <message>
+        <source>The probe ended: there is too little to send to keep so many workers busy. Drop more files and start it again. Back to {workers} workers.</source>
+        <translation>试探结束：待发送的文件太少，不足以让这么多工作线程保持忙碌。请拖入更多文件后重新开始。恢复为 {workers} 个工作线程。</translation>
     </message>
 </context>
 <context>
@@ -1798,6 +2432,30 @@
         <source>%Ln file(s) sent</source>
         <translation>
             <numerusform>已发送 %Ln 个文件</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%Ln prediction(s) checked: half of the figures within {0}, {1} inside the stated range.</source>
+        <translation>
+            <numerusform>已检验 %Ln 次预测：一半的数值误差在 {0} 以内，{1} 落在所给范围内。</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): a file takes {0} from drop to done, on average ({1}).</source>
+        <translation>
+            <numerusform>用 %Ln 个工作线程：一个文件从拖入到完成平均需 {0}（{1}）。</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): {0} files are in the line, on average ({1}).</source>
+        <translation>
+            <numerusform>用 %Ln 个工作线程：系统中平均有 {0} 个文件（{1}）。</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): what is in the line now is sent in {0} ({1}).</source>
+        <translation>
+            <numerusform>用 %Ln 个工作线程：系统中现有的文件 {0} 后发送完（{1}）。</numerusform>
         </translation>
     </message>
 </context>

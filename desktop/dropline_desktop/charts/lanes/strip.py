@@ -19,6 +19,7 @@ from dropline_desktop.charts.lanes.bars import Outcome
 from dropline_desktop.charts.lanes.painter import Frame, Painter
 from dropline_desktop.charts.lanes.raster import Ground, Look, lane_edges
 from dropline_desktop.charts.strip import Strip
+from dropline_desktop.language import worded
 from dropline_desktop.theme import Size, Space, Theme
 
 #: The colour of each look, by its name in the theme, and what it stands for.
@@ -58,7 +59,7 @@ class LaneStrip(Strip):
         self.plot.scene().sigMouseMoved.connect(self._point)
         self.plot.pointed.connect(lambda t: self._point(None) if t is None else None)
         self.dressed.connect(self._dress_words)
-        self._dress_words()
+        worded(self, self._dress_words)
 
     def look_at(self, start: float, end: float, origin: float) -> None:
         """Show the bars of [start, end], where x = 0 is the time `origin`."""
@@ -127,9 +128,7 @@ class LaneStrip(Strip):
         room = self._words.width() - 2 * Space.S
         lines = [metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, room)]
         if files > 1:
-            lines.append(
-                self.tr("and {} more in one request", "", files - 1).format(format.count(files - 1))
-            )
+            lines.append(self.tr("and %Ln more in one request", "", files - 1))
         wait = bar["start"] - bar["waited_from"]
         waited = format.duration(None if math.isnan(wait) else float(wait))
         lines.append(
