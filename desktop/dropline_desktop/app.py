@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QApplication
 from dropline.events import NetworkUp
 from dropline.home import Home
 from dropline.station import Order
+from dropline.tuning import By
 from dropline_desktop.bus import QtBus
 from dropline_desktop.engine import Engine
 from dropline_desktop.errors import ErrorReporter
@@ -52,6 +53,8 @@ class Application(QObject):
     _show_asked = Signal()
     #: A sentence for the user, from whatever thread.
     _refused = Signal(str)
+    #: The ledger's records and its accuracy.
+    _ledger = Signal(object, object)
     #: What the line watches, and which files in it wait to be at rest.
     _watched = Signal(object)
     _restless = Signal(object)
@@ -97,6 +100,12 @@ class Application(QObject):
         self.engine.do(lambda line: line.measure_over(self.settings.figures_window))
         self.engine.do(lambda line: line.limit(self.settings.limit))
         self.engine.do(lambda line: line.set_order(self.settings.order))
+        self.engine.do(lambda line: line.tuner.set_goal(self.settings.goal))
+        self.engine.do(
+            lambda line: self._ledger.emit(
+                line.tuner.ledger.records(), line.tuner.ledger.accuracy()
+            )
+        )
         self._watch(self.settings.watched)
         if paths:
             self.drop(paths)
@@ -175,6 +184,9 @@ class Application(QObject):
             lambda: engine.do(lambda line: self._restless.emit(line.restless))
         )
         window.workersWanted.connect(self._resize)
+        window.tune.workersChosen.connect(lambda workers: self._resize(workers, By.CURVE))
+        window.instruments.goalWanted.connect(lambda goal: setattr(self.settings, "goal", goal))
+        window.instruments.steer(engine.do)
         window.limitWanted.connect(self._limit)
         window.windowChosen.connect(self._measure_over)
         window.recordWanted.connect(self._record)
@@ -193,6 +205,7 @@ class Application(QObject):
         self._restless.connect(window.watched.show_restless)
         self._engine_failed.connect(window.show_notice)
         self._engine_closed.connect(self._finish)
+        self._ledger.connect(window.tune.show_ledger)
         self._kept.connect(window.charts.set_past)
         window.languageWanted.connect(self.translation.speak)
         window.openLogAsked.connect(lambda: self.explorers.ask(window))
@@ -206,9 +219,9 @@ class Application(QObject):
         else:
             self.engine.do(lambda line: line.drop(paths))
 
-    def _resize(self, workers: int) -> None:
+    def _resize(self, workers: int, by: By = By.HAND) -> None:
         self.settings.workers = workers
-        self.engine.do(lambda line: line.resize(workers))
+        self.engine.do(lambda line: line.resize(workers, by=by))
 
     def _set_order(self, order: Order) -> None:
         self.settings.order = order

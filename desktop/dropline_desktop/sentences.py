@@ -46,6 +46,15 @@ from dropline.events import (
     WorkersChanged,
 )
 from dropline.station import Order
+from dropline.tuning import (
+    AutopilotChanged,
+    AutopilotMoved,
+    Bottleneck,
+    Check,
+    ProbeChanged,
+    Recommendation,
+    words,
+)
 from dropline_desktop import format
 from dropline_desktop.text import printable
 
@@ -124,7 +133,16 @@ _KINDS: tuple[tuple[Kind, tuple[type[Event], ...]], ...] = (
     ),
     (
         Kind.WORKERS,
-        (WorkersChanged, OrderChanged, StationPaused, StationResumed, StationDrained),
+        (
+            WorkersChanged,
+            OrderChanged,
+            StationPaused,
+            StationResumed,
+            StationDrained,
+            AutopilotChanged,
+            AutopilotMoved,
+            ProbeChanged,
+        ),
     ),
     (Kind.RECEIVER, (ReceiverStarted, ReceiverStopped, FileStored, TargetUp, NetworkUp)),
 )
@@ -212,6 +230,8 @@ def _sentence(event: Event, name: str) -> str:
             return translate("Event", "Cancelled: {}").format(name)
         case WorkersChanged(before=before, wanted=wanted):
             return translate("Event", "Workers: {0} → {1}").format(before, wanted)
+        case AutopilotMoved() | AutopilotChanged() | ProbeChanged():
+            return tuning(event)
         case OrderChanged(order=order):
             return translate("Event", "Order: {}").format(order_name(Order(order)))
         case TargetDown(target=target, reason=reason):
@@ -249,6 +269,29 @@ def _sentence(event: Event, name: str) -> str:
         case HandlerFailed(handler=handler, error=error):
             return translate("Event", "Internal error in {0}: {1}").format(handler, error)
     return f"{event.type}: {event}"
+
+
+def tuning(
+    thing: Recommendation | Check | Bottleneck | AutopilotMoved | AutopilotChanged | ProbeChanged,
+) -> str:
+    """What the tuner says, in core's sentences."""
+
+    def in_own_language(text: str) -> str:
+        return translate("Tuning", text)
+
+    match thing:
+        case Recommendation():
+            return words.recommendation(thing, in_own_language, format.duration)
+        case Check():
+            return words.check(thing, in_own_language, format.duration)
+        case Bottleneck():
+            return words.bottleneck(thing, in_own_language)
+        case AutopilotMoved():
+            return words.move(thing, in_own_language, format.duration)
+        case AutopilotChanged():
+            return words.autopilot(thing, in_own_language)
+        case ProbeChanged():
+            return words.probe(thing, in_own_language)
 
 
 def order_name(order: Order) -> str:

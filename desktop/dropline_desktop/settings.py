@@ -12,6 +12,7 @@ from typing import TypeVar
 from PySide6.QtCore import QByteArray, QSettings
 
 from dropline.station import MIN_RATE, Order
+from dropline.tuning import Goal, GoalKind
 from dropline_desktop.language import Language
 
 T = TypeVar("T", int, float, str)
@@ -56,6 +57,20 @@ class Settings:
     @order.setter
     def order(self, value: Order) -> None:
         self._file.setValue("order", value.value)
+
+    @property
+    def goal(self) -> Goal:
+        """What the user wants of the line; a moment of the day is not remembered."""
+        try:
+            return Goal(self._read("goal", str(GoalKind.NONE)), self._read("goal_seconds", 0.0))
+        except ValueError:
+            return Goal()
+
+    @goal.setter
+    def goal(self, value: Goal) -> None:
+        kept = Goal() if value.kind == GoalKind.DONE_BY else value
+        self._file.setValue("goal", str(kept.kind))
+        self._file.setValue("goal_seconds", kept.limit)
 
     @property
     def watched(self) -> tuple[str, ...]:

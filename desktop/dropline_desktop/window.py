@@ -107,12 +107,18 @@ class MainWindow(QMainWindow):
         self.drop_zone = DropZone(theme, self._actions["addFiles"], self._actions["addFolder"])
         self.transfers = TransfersPanel(theme)
         self.instruments = Instruments(
-            theme, workers=settings.workers, order=settings.order, limit=settings.limit
+            theme,
+            workers=settings.workers,
+            order=settings.order,
+            limit=settings.limit,
+            goal=settings.goal,
         )
         self.tiles = self.instruments.tiles
         self.charts = self.instruments.charts
         self.tuner = self.instruments.tuner
+        self.tune = self.instruments.tune
         self.order = self.instruments.order
+        self.charts.lanes.name_of = self.transfers.model.rows.name_of
         self.log = EventLog(theme, self.transfers.model.rows.name_of)
         self.status = StatusBar(theme)
         self.watched = WatchedFolders(theme, self)
@@ -321,6 +327,8 @@ class MainWindow(QMainWindow):
         self.tuner.pauseWanted.connect(self.pauseWanted)
         self.tuner.limit.wanted.connect(self.limitWanted)
         self.tuner.limit.refused.connect(self.show_notice)
+        self.tune.exportFailed.connect(self.show_notice)
+        self.tune.exported.connect(self.tell_saved)
         self.order.orderWanted.connect(self.orderWanted)
         self.status.probeAsked.connect(self.probeAsked)
         self.status.shareAsked.connect(self.share.open)
@@ -338,7 +346,7 @@ class MainWindow(QMainWindow):
     def _restore(self) -> None:
         self.resize(1280, 760)
         self.restoreGeometry(self._settings.layout("window"))
-        sizes = {"columns": [430, 840], "rows": [560, 110], "instruments": [640, 240]}
+        sizes = {"columns": [430, 840], "rows": [560, 110], "instruments": [560, 320]}
         for splitter, (name, first) in zip(self._splitters, sizes.items(), strict=True):
             if not splitter.restoreState(self._settings.layout(name)):
                 splitter.setSizes(first)

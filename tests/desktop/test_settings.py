@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QByteArray
 
 from dropline.station import Order
+from dropline.tuning import Goal, GoalKind
 from dropline_desktop.language import Language
 from dropline_desktop.settings import Settings
 
@@ -51,3 +52,20 @@ def test_a_damaged_file_reads_as_the_defaults(tmp_path):
     assert settings.watched == ()
     assert settings.language is Language.SYSTEM
     assert settings.layout("window").isEmpty()
+
+
+def test_a_goal_comes_back_but_for_a_moment_of_the_day(tmp_path):
+    settings = Settings(tmp_path)
+    assert settings.goal == Goal()
+    for goal, kept in (
+        (Goal(GoalKind.WAIT, 1.5), Goal(GoalKind.WAIT, 1.5)),
+        (Goal(GoalKind.DONE_BY, 123.0), Goal()),
+    ):
+        settings.goal = goal
+        settings.save()
+        assert Settings(tmp_path).goal == kept
+
+
+def test_a_goal_that_means_nothing_is_none(tmp_path):
+    (tmp_path / "settings.ini").write_text("[General]\ngoal=wait\ngoal_seconds=-1\n")
+    assert Settings(tmp_path).goal == Goal()

@@ -9,7 +9,6 @@ from typing import Any
 
 from rich.table import Table
 
-from dropline import theory
 from dropline.cli.live import number
 from dropline.load import Expected
 from dropline.station import Reading
@@ -51,7 +50,6 @@ class Comparison:
     seconds: float
     workers: int
     expected: Expected | None
-    contended: bool = False
     #: Between what each figure lies in 9 of 10 runs like this one, where that is known.
     by_chance: Mapping[str, Range] = field(default_factory=dict)
 
@@ -76,7 +74,7 @@ class Comparison:
                 "mean_in_system": steady.mean_in_system,
                 "mean_waiting": steady.mean_waiting,
                 "mean_response": steady.mean_response,
-                "response_p95": math.inf if steady.mean_wait == math.inf else self.expected.p95,
+                "response_p95": math.inf if self.expected.is_unstable else self.expected.p95,
                 "mean_wait": steady.mean_wait,
             }
         return {
@@ -100,11 +98,9 @@ class Comparison:
             low, middle, high = map(number, expected.drain)
             took = f"The batch took {number(self.seconds)} s; "
             return "batch", f"{took}{middle} s were expected, {low} to {high} s 9 times in 10."
-        assert expected.steady is not None
-        assert expected.arrival_rate is not None
-        if expected.steady.mean_wait == math.inf:
+        if expected.is_unstable:
             able = self.workers * expected.service_rate
-            enough = theory.workers_to_keep_up(expected.arrival_rate, expected.service_rate)
+            enough = "No number of" if expected.enough is None else expected.enough
             return "unstable", (
                 f"Unstable: {number(expected.arrival_rate)} jobs a second come and {self.workers} "
                 f"workers can do {number(able)}, so the queue only grows, and there is no settled "
@@ -122,8 +118,6 @@ class Comparison:
             DOUBTS[doubt.reason.name].format(value=doubt.value, limit=doubt.limit)
             for doubt in validity.doubts
         ]
-        if self.contended:
-            reasons.append("it counts all workers as busy, where contention is the worst")
         if not reasons and validity.verdict is Verdict.VALID:
             return "valid", f"{model} holds for this run: it differs from theory by chance only."
         return "doubtful", f"Take {model} with care: {'; '.join(reasons)}."

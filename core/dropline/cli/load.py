@@ -143,7 +143,6 @@ def run(options: argparse.Namespace) -> int:
         seconds,
         options.workers,
         expected or _expect_measured(load, seen, options.workers),
-        contended=service.slowness(2) > 1,
         by_chance=_replicate(load, service, options.workers, reading, seconds) if is_whole else {},
     )
     _report(comparison, as_json=options.json)

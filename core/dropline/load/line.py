@@ -107,7 +107,7 @@ class LoadLine(Operation[Upload, Receipt]):
     def start(self) -> None:
         """Begin to work and to measure, and let jobs come."""
         super().start()
-        self._source.start()
+        self._command(self._source.start)  # when the workers, and a recorder, are there
 
     def wait_arrived(self, timeout: float | None = None) -> bool:
         """Wait until no more jobs come; False when that took longer than `timeout` seconds."""
@@ -119,6 +119,7 @@ class LoadLine(Operation[Upload, Receipt]):
         super().close()
         if self._source.ident is not None:
             self._source.join()
+        self._over.set()
         self._items.close()
 
     def _generate(self) -> None:

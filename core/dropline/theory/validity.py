@@ -218,20 +218,20 @@ def constant_mean(sample: Array) -> Outcome | None:
     return Outcome(statistic, float(kolmogorov(statistic)))
 
 
-def latest(sample: Array) -> Array:
-    """The latest part of the sample in which the mean does not change, by the same test.
+def latest(sample: Array, level: float = LEVEL / 10) -> int:
+    """Where the latest part of the sample begins in which the mean does not change.
 
-    It is cut at the greatest excursion until the rest passes, or is too short to tell.
+    By the same test: it is cut at the greatest excursion until the rest passes, or would be too
+    short to tell. `level` is how often chance alone makes a cut: of who looks often, often.
     """
-    while len(sample) > ENOUGH:
-        change = constant_mean(sample)
-        if change is None or change.p_value >= LEVEL:
+    first = 0
+    while len(rest := sample[first:]) > ENOUGH:
+        change = constant_mean(rest)
+        cut = int(np.abs(np.cumsum(rest - rest.mean())).argmax()) + 1
+        if change is None or change.p_value >= level or len(rest) - cut < ENOUGH // 2:
             break
-        cut = int(np.abs(np.cumsum(sample - sample.mean())).argmax()) + 1
-        if len(sample) - cut < ENOUGH // 2:
-            break
-        sample = sample[cut:]
-    return sample
+        first += cut
+    return first
 
 
 def poisson(gaps: Array) -> Outcome | None:

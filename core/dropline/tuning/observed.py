@@ -99,6 +99,15 @@ class Observed:
                 empty=self._empty,
             )
 
+    def forget(self, services: int) -> None:
+        """Forget the oldest service times, so many, and all rates: they are of another target."""
+        with self._lock:
+            for _ in range(min(services, len(self._services))):
+                self._services.popleft()
+                self._busy_then.popleft()
+            self._seconds.clear()
+            self._completions.clear()
+
     def _pass(self, now: float) -> None:
         elapsed = now - self._time
         if elapsed > 0:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dropline.theory import usl
+from dropline.theory import usl, validity
 from dropline.theory.usl import Fit
 from dropline.tuning.advice import Capacity, Measured
 from dropline.tuning.observed import Snapshot
@@ -23,6 +23,11 @@ ANEW = 1.5
 REFITS = 40
 
 
+#: A target is another one if chance would make such a change so rarely, and if it is of so many
+#: times.
+SURELY, MATTERS = 1e-4, 1.2
+#: Seconds, instead of none.
+TINY = 1e-9
 #: Service times are never taken for more alike than this.
 LEAST_SCV = 0.01
 
@@ -119,6 +124,25 @@ class Fitting:
     def usable(self) -> Fit | None:
         """The fit; None of too little, or where it would mean nothing."""
         return None if self.fit is None or self.fit.superlinear else self.fit
+
+
+def outdated(snapshot: Snapshot) -> int:
+    """How many of the kept service times are of a target that was faster, or slower, than now.
+
+    Told by jobs that left while equally many workers were busy, so that a target that is slower
+    only because there are more workers is no other one.
+    """
+    services, busy_then = np.array(snapshot.services), np.array(snapshot.busy_then)
+    if not len(services):
+        return 0
+    _, group, counts = np.unique(busy_then, return_inverse=True, return_counts=True)
+    means = np.bincount(group, services) / counts
+    relative = services / np.maximum(means[group], TINY)
+    first = validity.latest(relative, level=SURELY)
+    if not first:
+        return 0
+    before, after = float(relative[:first].mean()), float(relative[first:].mean())
+    return first if max(before, after) > MATTERS * min(before, after) else 0
 
 
 def capacity(snapshot: Snapshot, fit: Fit | None) -> Capacity:

@@ -19,7 +19,7 @@ import numpy as np
 from dropline import theory
 from dropline.theory import validity
 from dropline.theory.usl import Fit
-from dropline.theory.validity import Reason, Validity, Verdict
+from dropline.theory.validity import Validity, Verdict
 from dropline.tuning.advice import UNKNOWN, Check, Doubt, Figure, Prediction
 from dropline.tuning.observed import Snapshot
 from dropline.tuning.pace import Pace, Rate, Z
@@ -28,6 +28,8 @@ from dropline.tuning.pace import Pace, Rate, Z
 FEWEST = 5
 #: Quantiles that stand for the law of service times, where the 95th percentile is asked for.
 QUANTILES = 100
+#: So many mean gaps without an arrival, and more of irregular ones, are the end of arrivals.
+STOPPED = 20
 _EQUALLY = (np.arange(QUANTILES) + 0.5) / QUANTILES
 #: Of a 95 % interval, which the variabilities have.
 _Z95 = 1.959963984540054
@@ -80,9 +82,9 @@ class Model:
         gaps, services = np.array(snapshot.gaps), np.array(snapshot.services)
         if len(services) < FEWEST or not services.any():
             return None
-        services = validity.latest(services)
-        busy_then = np.array(snapshot.busy_then)[-len(services) :]
-        latest = validity.latest(gaps)
+        first = validity.latest(services)
+        services, busy_then = services[first:], np.array(snapshot.busy_then)[first:]
+        latest = gaps[validity.latest(gaps) :]
         silence = max(0.0, snapshot.watched - float(gaps.sum()))
         watched = float(latest.sum()) + silence
         workers = max(1, snapshot.workers)
@@ -90,7 +92,9 @@ class Model:
         batch = verdict.verdict is Verdict.BATCH
         if not batch and len(latest) < len(gaps):
             verdict = validity.assess(latest, services, workers, seconds=watched)
-        if any(doubt.reason is Reason.ARRIVALS_STOPPED for doubt in verdict.doubts):
+        if watched and silence * len(latest) > STOPPED * float(latest.sum()) * max(
+            1.0, 0.0 if verdict.scv_arrival is None else verdict.scv_arrival.value
+        ):
             batch = True
         rate = 0.0 if batch or not watched else len(latest) / watched
         ca = 1.0 if verdict.scv_arrival is None else verdict.scv_arrival.value

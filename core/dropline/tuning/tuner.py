@@ -208,7 +208,7 @@ class Tuner:
         if state != self._told:
             self._told, self._new = state, snapshot.time
         if snapshot.in_system or snapshot.time - self._new <= QUIET:
-            self._advise(snapshot, counts)
+            self._advise(self._up_to_date(self._observed, snapshot), counts)
 
     def _run(self) -> None:
         while not self._stop:
@@ -259,6 +259,16 @@ class Tuner:
                 bottleneck=bottleneck,
             )
         )
+
+    def _up_to_date(self, observed: Observed, snapshot: Snapshot) -> Snapshot:
+        """Without what was seen of a target that is another one now."""
+        from dropline.tuning.pace import outdated
+
+        past = outdated(snapshot)
+        if not past:
+            return snapshot
+        observed.forget(past)
+        return observed.snapshot(snapshot.time)
 
     def _recommend(self, model: Model | None, now: float, most: int) -> Recommendation:
         if model is None:

@@ -11,8 +11,9 @@ from PySide6.QtGui import QFontMetricsF, QPalette
 from PySide6.QtWidgets import QFrame, QGraphicsView, QLabel, QVBoxLayout, QWidget
 
 from dropline_desktop.charts.axes import TimeAxis
-from dropline_desktop.charts.contents import CHARTS
+from dropline_desktop.charts.contents import CHARTS, LANES
 from dropline_desktop.charts.history import Floats
+from dropline_desktop.charts.lanes.strip import LaneStrip
 from dropline_desktop.charts.marks import Mark
 from dropline_desktop.charts.strip import Strip
 from dropline_desktop.theme import Size, Space, Theme
@@ -33,14 +34,18 @@ class Stack(QWidget):
     drawing = Signal()  # a strip is to be drawn now
     changed = Signal()  # something else than the readings asks for a drawing
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, clock: Callable[[], float] | None = None) -> None:
+        """`clock` gives the time now to the chart of the lanes, which there is only with it."""
         super().__init__()
         self._theme = theme
         width = QFontMetricsF(theme.font(Size.CAPTION)).horizontalAdvance("88:88:88") * 1.6
-        self._axes = [TimeAxis(width) for _ in CHARTS]
+        charts = [chart for chart in CHARTS if chart is not LANES or clock is not None]
+        self._axes = [TimeAxis(width) for _ in charts]
         self.strips = [
-            Strip(theme, chart, axis, bottom=chart is CHARTS[-1])
-            for chart, axis in zip(CHARTS, self._axes, strict=True)
+            LaneStrip(theme, axis, clock)
+            if chart is LANES and clock is not None
+            else Strip(theme, chart, axis, bottom=chart is CHARTS[-1])
+            for chart, axis in zip(charts, self._axes, strict=True)
         ]
         self._bottom = self.strips[-1]
         self._undrawn: list[tuple[Strip, Callable[[], None]]] = []

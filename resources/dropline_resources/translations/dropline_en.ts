@@ -2,6 +2,51 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="en" sourcelanguage="en">
 <context>
+    <name>AdviceCard</name>
+    <message numerus="yes">
+        <source>In use: {} workers</source>
+        <translation>
+            <numerusform>In use: {} worker</numerusform>
+            <numerusform>In use: {} workers</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>&amp;Apply: {} workers</source>
+        <translation>
+            <numerusform>&amp;Apply: {} worker</numerusform>
+            <numerusform>&amp;Apply: {} workers</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>{} workers</source>
+        <translation>
+            <numerusform>{} worker</numerusform>
+            <numerusform>{} workers</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>Curve</name>
+    <message numerus="yes">
+        <source>{} workers</source>
+        <translation>
+            <numerusform>{} worker</numerusform>
+            <numerusform>{} workers</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>LaneStrip</name>
+    <message numerus="yes">
+        <source>and {} more in one request</source>
+        <extracomment>Tells the name of a file.</extracomment>
+        <translation>
+            <numerusform>and {} more in one request</numerusform>
+            <numerusform>and {} more in one request</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>Reader</name>
     <message numerus="yes">
         <source>%Ln entries of {} cannot follow from those before; left out.</source>
@@ -28,6 +73,16 @@
         <translation>
             <numerusform>Dropline: %Ln file to send</numerusform>
             <numerusform>Dropline: %Ln files to send</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>TunePanel</name>
+    <message numerus="yes">
+        <source>{} workers</source>
+        <translation>
+            <numerusform>{} worker</numerusform>
+            <numerusform>{} workers</numerusform>
         </translation>
     </message>
 </context>

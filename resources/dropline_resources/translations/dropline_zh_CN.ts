@@ -2,6 +2,88 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="zh_CN" sourcelanguage="en">
 <context>
+    <name>AdviceCard</name>
+    <message>
+        <source>Advice</source>
+        <extracomment>The colour of each verdict; the words tell it too.</extracomment>
+        <translation>建议</translation>
+    </message>
+    <message>
+        <source>Nothing to go by yet: drop some files.</source>
+        <translation>尚无依据：请先拖入一些文件。</translation>
+    </message>
+    <message numerus="yes">
+        <source>In use: {} workers</source>
+        <translation>
+            <numerusform>正在使用：{} 个工作线程</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>&amp;Apply: {} workers</source>
+        <translation>
+            <numerusform>采用：{} 个工作线程(&amp;A)</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>With {0}: all sent in {1} ({2}).</source>
+        <translation>用 {0}：{1}内全部发完（{2}）。</translation>
+    </message>
+    <message numerus="yes">
+        <source>{} workers</source>
+        <translation>
+            <numerusform>{} 个工作线程</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>With {0}: {1} ({2}).</source>
+        <translation>用 {0} 个：{1}（{2}）。</translation>
+    </message>
+    <message>
+        <source>the advice</source>
+        <translation>建议</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;The fewest workers that reach your goal, computed from how often files come (λ), how long one takes (1/μ), and how much more workers get in each other&apos;s way. It says beside it whether the computation holds now.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;能达到目标的最少工作线程数，由文件到达有多频繁（λ）、一个需要多久（1/μ）以及工作线程增多后相互妨碍的程度算出。旁边注明此刻这一计算是否成立。&lt;/p&gt;</translation>
+    </message>
+</context>
+<context>
+    <name>AutopilotBox</name>
+    <message>
+        <source>Auto&amp;pilot: follow the advice</source>
+        <extracomment>Moves that are shown; all are in the event log. The bounds at first.</extracomment>
+        <translation>自动调优：自动采纳建议(&amp;P)</translation>
+    </message>
+    <message>
+        <source>between</source>
+        <translation>介于</translation>
+    </message>
+    <message>
+        <source>and</source>
+        <translation>与</translation>
+    </message>
+    <message>
+        <source>workers</source>
+        <translation>工作线程</translation>
+    </message>
+    <message>
+        <source>Fewest workers of the autopilot</source>
+        <translation>自动调优的最少工作线程数</translation>
+    </message>
+    <message>
+        <source>Most workers of the autopilot</source>
+        <translation>自动调优的最多工作线程数</translation>
+    </message>
+    <message>
+        <source>the autopilot</source>
+        <translation>自动调优</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;It sets the number of workers to the advice, not too often and only within your bounds, and tells each move with its reason. Change the workers yourself, and it is off at once.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;它按建议设定工作线程数，不会太频繁，且只在你给定的范围内，每次改动都说明理由。只要你自己改动工作线程数，它就立即关闭。&lt;/p&gt;</translation>
+    </message>
+</context>
+<context>
     <name>Banner</name>
     <message>
         <source>Simulated load – no files are sent</source>
@@ -22,6 +104,14 @@
         <source>now</source>
         <extracomment>Distances between time ticks in seconds. Distances between value ticks within a decade. Ticks of a value axis, and the pixels from which on there are so many. How far labels may stand out over the ends of an axis, in pixels: the plot leaves this room.</extracomment>
         <translation>现在</translation>
+    </message>
+    <message>
+        <source>Who sends what</source>
+        <translation>谁在发送什么</translation>
+    </message>
+    <message>
+        <source>A lane for each worker: what it sends, and when.</source>
+        <translation>每个工作线程一条泳道：发送什么，何时发送。</translation>
     </message>
     <message>
         <source>Rates</source>
@@ -101,6 +191,7 @@
     </message>
     <message>
         <source>history</source>
+        <extracomment>Is told log entries: `lanes.painter.observe`.</extracomment>
         <translation>历史</translation>
     </message>
     <message>
@@ -134,6 +225,31 @@
     <message>
         <source>live</source>
         <translation>实时</translation>
+    </message>
+    <message>
+        <source>sends one file</source>
+        <extracomment>The colour of each look, by its name in the theme, and what it stands for.</extracomment>
+        <translation>发送一个文件</translation>
+    </message>
+    <message>
+        <source>sends several in one request</source>
+        <translation>一个请求发送多个</translation>
+    </message>
+    <message>
+        <source>line below: these files waited</source>
+        <translation>下方横线：文件在等待</translation>
+    </message>
+    <message>
+        <source>half high: tried again later</source>
+        <translation>半高：稍后重试</translation>
+    </message>
+    <message>
+        <source>full height: failed for good</source>
+        <translation>全高：最终失败</translation>
+    </message>
+    <message>
+        <source>cancelled</source>
+        <translation>取消</translation>
     </message>
 </context>
 <context>
@@ -326,6 +442,32 @@
     <message>
         <source>Change</source>
         <translation>变化</translation>
+    </message>
+</context>
+<context>
+    <name>Curve</name>
+    <message>
+        <source>What is predicted for each number of workers</source>
+        <extracomment>Workers that the axis reaches to at least. Seconds after the user&apos;s own change during which what is told of it may be older. Milliseconds after the last key before the number of workers is set. The scale ends at so many times what is predicted for the fewest workers that keep up well. And farther for what was measured, up to so many times. The number under the line while it is moved, and what is now wanted when it is not.</extracomment>
+        <translation>各工作线程数的预测</translation>
+    </message>
+    <message>
+        <source>Drag the line, or use the arrow keys, to set the number of workers. The tinted band holds the truth about 9 times in 10.</source>
+        <translation>拖动竖线或使用方向键设定工作线程数。真实值约十次有九次落在着色带内。</translation>
+    </message>
+    <message>
+        <source>What other numbers of workers would do appears here once files are sent.</source>
+        <translation>发送过文件后，这里显示其他工作线程数的效果。</translation>
+    </message>
+    <message>
+        <source>too few</source>
+        <translation>太少</translation>
+    </message>
+    <message numerus="yes">
+        <source>{} workers</source>
+        <translation>
+            <numerusform>{} 个工作线程</numerusform>
+        </translation>
     </message>
 </context>
 <context>
@@ -677,6 +819,210 @@
     </message>
 </context>
 <context>
+    <name>GoalChoice</name>
+    <message>
+        <source>&amp;Goal</source>
+        <extracomment>The first limits, in seconds.</extracomment>
+        <translation>目标(&amp;G)</translation>
+    </message>
+    <message>
+        <source>None: just keep up</source>
+        <translation>无：跟得上即可</translation>
+    </message>
+    <message>
+        <source>95 of 100 files done within</source>
+        <translation>95% 的文件完成时间不超过</translation>
+    </message>
+    <message>
+        <source>Files wait, on average, at most</source>
+        <translation>平均等待时间不超过</translation>
+    </message>
+    <message>
+        <source>All that is here sent by</source>
+        <translation>现有文件全部发完的时刻</translation>
+    </message>
+    <message>
+        <source>What you want of the line</source>
+        <translation>你对系统的要求</translation>
+    </message>
+    <message>
+        <source> s</source>
+        <translation> 秒</translation>
+    </message>
+    <message>
+        <source>Seconds of the goal</source>
+        <translation>目标的秒数</translation>
+    </message>
+    <message>
+        <source>Time of day of the goal</source>
+        <translation>目标的时刻</translation>
+    </message>
+    <message>
+        <source>the goal</source>
+        <translation>目标</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;What you want of the line. The advice names the fewest workers that reach it.&lt;/p&gt;&lt;p&gt;&lt;i&gt;Done within&lt;/i&gt;: of 100 files, 95 take at most this long from drop to done (τ, 95th percentile). &lt;i&gt;Wait&lt;/i&gt;: the mean time before a worker takes a file (Wq). The article sets no goals; its response time is τ = L/μ.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;你对系统的要求。建议给出能达到它的最少工作线程数。&lt;/p&gt;&lt;p&gt;&lt;i&gt;完成时间&lt;/i&gt;：每 100 个文件中有 95 个从拖入到完成不超过这个时间（τ 的第 95 百分位）。&lt;i&gt;等待&lt;/i&gt;：工作线程取走文件之前的平均时间（Wq）。文中没有设定目标；其响应时间是 τ = L/μ。&lt;/p&gt;</translation>
+    </message>
+</context>
+<context>
+    <name>HelpButton</name>
+    <message>
+        <source>What is {}?</source>
+        <translation>什么是{}？</translation>
+    </message>
+</context>
+<context>
+    <name>LaneStrip</name>
+    <message numerus="yes">
+        <source>and {} more in one request</source>
+        <extracomment>Tells the name of a file.</extracomment>
+        <translation>
+            <numerusform>同一请求另有 {} 个</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>waited up to {}</source>
+        <translation>最多等待 {}</translation>
+    </message>
+    <message>
+        <source>waited {}</source>
+        <translation>等待 {}</translation>
+    </message>
+    <message>
+        <source>sending for {}</source>
+        <translation>已发送 {}</translation>
+    </message>
+    <message>
+        <source>sent in {}</source>
+        <translation>发送用时 {}</translation>
+    </message>
+    <message>
+        <source>ended after {}</source>
+        <translation>{}后结束</translation>
+    </message>
+    <message>
+        <source>attempt {}</source>
+        <translation>第 {} 次尝试</translation>
+    </message>
+    <message>
+        <source>cancelled</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>failed, will be tried again</source>
+        <translation>失败，将重试</translation>
+    </message>
+    <message>
+        <source>failed for good</source>
+        <translation>最终失败</translation>
+    </message>
+    <message>
+        <source>{0} of {1}: {2}</source>
+        <translation>{1} 的 {0}：{2}</translation>
+    </message>
+</context>
+<context>
+    <name>LedgerModel</name>
+    <message>
+        <source>When</source>
+        <extracomment>Records that are shown.</extracomment>
+        <translation>时间</translation>
+    </message>
+    <message>
+        <source>Workers</source>
+        <translation>工作线程</translation>
+    </message>
+    <message>
+        <source>By</source>
+        <translation>由</translation>
+    </message>
+    <message>
+        <source>Figure</source>
+        <translation>指标</translation>
+    </message>
+    <message>
+        <source>Predicted</source>
+        <translation>预测</translation>
+    </message>
+    <message>
+        <source>90 % range</source>
+        <translation>90% 范围</translation>
+    </message>
+    <message>
+        <source>Measured</source>
+        <translation>实测</translation>
+    </message>
+    <message>
+        <source>Error</source>
+        <translation>误差</translation>
+    </message>
+    <message>
+        <source>X throughput</source>
+        <translation>X 吞吐量</translation>
+    </message>
+    <message>
+        <source>L in the line</source>
+        <translation>L 系统中</translation>
+    </message>
+    <message>
+        <source>τ mean</source>
+        <translation>τ 平均</translation>
+    </message>
+    <message>
+        <source>until no queue</source>
+        <translation>至队列清空</translation>
+    </message>
+    <message>
+        <source>you</source>
+        <translation>你</translation>
+    </message>
+    <message>
+        <source>you, on the curve</source>
+        <translation>你（曲线）</translation>
+    </message>
+    <message>
+        <source>autopilot</source>
+        <translation>自动调优</translation>
+    </message>
+    <message>
+        <source>probe</source>
+        <translation>试探</translation>
+    </message>
+    <message>
+        <source>start</source>
+        <translation>启动</translation>
+    </message>
+    <message>
+        <source>The line has not settled yet since this change.</source>
+        <translation>这次改动之后系统尚未稳定。</translation>
+    </message>
+    <message>
+        <source>Measured over {} once the line had settled.</source>
+        <translation>系统稳定后测量了 {}。</translation>
+    </message>
+    <message>
+        <source>Another change came before the line had settled.</source>
+        <translation>系统尚未稳定，又有了新的改动。</translation>
+    </message>
+</context>
+<context>
+    <name>LedgerWindow</name>
+    <message>
+        <source>Predictions and what came</source>
+        <translation>预测与实际</translation>
+    </message>
+    <message>
+        <source>Export as CSV…</source>
+        <translation>导出为 CSV…</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+</context>
+<context>
     <name>LimitBox</name>
     <message>
         <source>Limit on bytes a second</source>
@@ -836,6 +1182,29 @@
     <message>
         <source>Commands</source>
         <translation>命令</translation>
+    </message>
+</context>
+<context>
+    <name>ProbeBox</name>
+    <message>
+        <source>Progress of the probe</source>
+        <translation>试探进度</translation>
+    </message>
+    <message>
+        <source>Stop the probe</source>
+        <translation>停止试探</translation>
+    </message>
+    <message>
+        <source>Try out 1, 2, 4, 8, … workers</source>
+        <translation>试试 1、2、4、8 … 个工作线程</translation>
+    </message>
+    <message>
+        <source>the probe</source>
+        <translation>试探</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;Workers share the disk, the network and the target, so twice as many rarely do twice as much. The probe sends your files with 1, 2, 4, 8, … workers for some seconds each, to see from where on more hardly help, and then goes back to what you had. It needs files in the line.&lt;/p&gt;&lt;p&gt;The curve through what it finds is the Universal Scalability Law. The article&apos;s μ is that of one worker.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;工作线程共用磁盘、网络和目标，因此数量翻倍，完成的往往不会翻倍。试探依次用 1、2、4、8 … 个工作线程各发送几秒你的文件，看从哪里起再多也帮助不大，然后恢复原来的数量。它需要系统中有文件。&lt;/p&gt;&lt;p&gt;穿过测量点的曲线是通用可扩展性定律（USL）。文中的 μ 是一个工作线程的。&lt;/p&gt;</translation>
     </message>
 </context>
 <context>
@@ -1677,6 +2046,103 @@
     <message>
         <source>{0}, about {1}</source>
         <translation>{0}，约 {1}</translation>
+    </message>
+</context>
+<context>
+    <name>Tune</name>
+    <message>
+        <source>No prediction has been checked yet: change the workers and wait a little.</source>
+        <translation>尚无预测得到检验：请改动工作线程数并稍等片刻。</translation>
+    </message>
+    <message>
+        <source>{checked} predictions checked: half of the figures within {error}, {inside} inside the stated range.</source>
+        <translation>已检验 {checked} 次预测：半数指标的误差不超过 {error}，{inside} 落在所述范围内。</translation>
+    </message>
+    <message>
+        <source>Time a file takes (τ)</source>
+        <translation>一个文件的耗时（τ）</translation>
+    </message>
+    <message>
+        <source>a file takes {0} from drop to done, on average ({1})</source>
+        <translation>一个文件从拖入到完成平均 {0}（{1}）</translation>
+    </message>
+    <message>
+        <source>Files in the line (L)</source>
+        <translation>系统中的文件（L）</translation>
+    </message>
+    <message>
+        <source>{0} files are in the line, on average ({1})</source>
+        <translation>系统中平均有 {0} 个文件（{1}）</translation>
+    </message>
+    <message>
+        <source>Time until all is sent</source>
+        <translation>全部发完所需时间</translation>
+    </message>
+    <message>
+        <source>what is in the line now is sent in {0} ({1})</source>
+        <translation>系统中现有的文件在 {0}内发完（{1}）</translation>
+    </message>
+    <message>
+        <source>at least {}</source>
+        <translation>至少 {}</translation>
+    </message>
+</context>
+<context>
+    <name>TunePanel</name>
+    <message>
+        <source>What the curve shows</source>
+        <extracomment>Of the ledger&apos;s latest records, so many are points of the curve. A number of workers, chosen on the curve or taken from the advice.</extracomment>
+        <translation>曲线显示什么</translation>
+    </message>
+    <message>
+        <source>Predictions and what came…</source>
+        <translation>预测与实际…</translation>
+    </message>
+    <message>
+        <source>What is predicted: –</source>
+        <translation>预测：–</translation>
+    </message>
+    <message>
+        <source>more files come than are sent: the queue grows without end</source>
+        <translation>到达多于发送：队列无限增长</translation>
+    </message>
+    <message>
+        <source>With {0}: {1}.</source>
+        <translation>用 {0}：{1}。</translation>
+    </message>
+    <message numerus="yes">
+        <source>{} workers</source>
+        <translation>
+            <numerusform>{} 个工作线程</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>predicted</source>
+        <translation>预测</translation>
+    </message>
+    <message>
+        <source>now</source>
+        <translation>现在</translation>
+    </message>
+    <message>
+        <source>advised</source>
+        <translation>建议</translation>
+    </message>
+    <message>
+        <source>from here on more hardly help</source>
+        <translation>从这里起再多也帮助不大</translation>
+    </message>
+    <message>
+        <source>measured earlier</source>
+        <translation>先前实测</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;The line shows what is predicted for each number of workers, from how files come and how long they take now. Dotted: so many were never tried. Left of it, more files come than are sent.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;曲线显示各工作线程数的预测，依据此刻文件如何到达、各需多久。虚线：从未试过这么多。左侧：到达多于发送。&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>the curve</source>
+        <translation>曲线</translation>
     </message>
 </context>
 <context>
