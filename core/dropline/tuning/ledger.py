@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 KEPT = 1_000
 #: Relaxation times, jobs and seconds that a measured mean is taken over at least, and seconds at
 #: most.
-RELAXATIONS, JOBS, LEAST, MOST = 30, 200, 5.0, 1_800.0
+RELAXATIONS, JOBS, LEAST, MOST = 30, 400, 10.0, 1_800.0
 #: A change that is followed by another within so many seconds was on the way to it.
 ON_THE_WAY = 2.0
 #: Jobs a worker that wait when a drain is worth a prediction.
