@@ -111,11 +111,11 @@ class Ledger:
         """
         written = self.cut(now)
         starts, seconds = _window(model, workers)
-        expected = model.predict(workers, seconds)
-        throughput = expected.throughput
-        if model.is_batch and seconds <= 0:
-            throughput = UNKNOWN
-        backlog = model.in_system >= BACKLOG * workers
+        expected = model.predict(workers, seconds or math.inf)
+        throughput = expected.throughput if seconds else UNKNOWN
+        drain = expected.drain if model.in_system >= BACKLOG * workers else UNKNOWN
+        if throughput == drain == UNKNOWN:  # little is left, and nothing comes
+            return written
         self._number += 1
         record = Record(
             number=self._number,
@@ -130,7 +130,7 @@ class Ledger:
             throughput=Expected(throughput),
             in_system=Expected(expected.in_system),
             response=Expected(expected.response),
-            drain=Expected(expected.drain if backlog else UNKNOWN),
+            drain=Expected(drain),
         )
         opened = _Open(
             record,
