@@ -106,7 +106,7 @@ class AutopilotBox(QWidget):
         self.log.setVisible(bool(lines))
 
     def _word(self) -> None:
-        self.on.setText(self.tr("Auto&pilot: follow the advice by itself"))
+        self.on.setText(self.tr("Auto&pilot: follow the advice"))
         for caption, text in zip(
             self._captions,
             (

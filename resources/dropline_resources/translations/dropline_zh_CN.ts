@@ -48,9 +48,9 @@
 <context>
     <name>AutopilotBox</name>
     <message>
-        <source>Auto&amp;pilot: follow the advice by itself</source>
+        <source>Auto&amp;pilot: follow the advice</source>
         <extracomment>Moves that are shown; all are in the event log. The bounds at first.</extracomment>
-        <translation>自动驾驶：自行按建议调整(&amp;P)</translation>
+        <translation>自动驾驶：按建议调整(&amp;P)</translation>
     </message>
     <message>
         <source>between</source>
