@@ -3,7 +3,7 @@
 # Arguments for the program behind a target: make test ARGS="tests/core -k meter"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check bench pictures lock
+.PHONY: help run test test-all check bench pictures translations lock
 
 ARGS ?=
 PYTHON ?= python3
@@ -34,20 +34,25 @@ test-all: ## the tests, with those of brokers and browser where they exist
 	$(prepare)
 	@$(BIN)/python -m pytest $(wildcard tests/core tests/desktop tests/system tests/brokers tests/browser) $(ARGS)
 
-check: ## format, lint, types and import contracts
+check: ## format, lint, types, import contracts and translations
 	$(prepare)
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python tools/translations.py --check
 
 bench: ## the benchmarks
 	$(prepare)
 	@$(BIN)/python tests/benchmarks/run.py $(ARGS)
 
-pictures: ## the README's pictures of the window, anew
+pictures: ## the READMEs' pictures of the window, anew
 	$(prepare)
-	@$(BIN)/python tools/pictures.py --state busy
+	@$(BIN)/python tools/pictures.py --state busy --language en --language zh_CN
+
+translations: ## the strings of the code into the Qt Linguist sources, and those compiled
+	$(prepare)
+	@$(BIN)/python tools/translations.py
 
 lock: ## requirements.lock anew; ARGS=--upgrade moves every pin to its newest
 	$(prepare)

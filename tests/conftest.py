@@ -19,6 +19,8 @@ THREADS_END_WITHIN = 5.0
 
 # How long an example takes says how busy the machine is, not whether the code is right.
 settings.register_profile("dropline", deadline=None)
+# For fuzzing at length: see tests/core/test_receiver_fuzz.py.
+settings.register_profile("million", deadline=None, database=None, max_examples=62_000)
 settings.load_profile("dropline")
 
 

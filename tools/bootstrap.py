@@ -88,6 +88,7 @@ TEST_PROGRAMS = {
     "node": "nodejs",
     "npm": "npm",
     "openbox": "openbox",
+    "pg_ctlcluster": "postgresql",
     "rabbitmq-server": "rabbitmq-server",
     "rclone": "rclone",
     "redis-server": "redis-server",
@@ -115,7 +116,7 @@ def main(target: str) -> None:
         make_venv()
         install_packages()
         stamp("packages", state)
-    if target == "check":
+    if target in {"check", "translations"}:
         return
     if stamped("libraries") != state and prepare_libraries():
         stamp("libraries", state)

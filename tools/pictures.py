@@ -1,10 +1,11 @@
 """The pictures of the window, made by the program itself: `make pictures`.
 
 The real program runs off screen in a data folder of its own, sends real files to its own receiver,
-and is photographed idle, busy and with failures, light and dark.
+and is photographed idle, busy, with failures and under a simulated load: overloaded and relieved,
+steady, unstable, with the guided probe at work, and with the autopilot on. All light and dark.
 
-    make pictures                                      those of the README
-    python tools/pictures.py --out DIR [--state S]… [--theme T]…
+    make pictures                                      those of the READMEs
+    python tools/pictures.py --out DIR [--state S]… [--theme T]… [--language L]…
 
 QT_SCALE_FACTOR=2 makes them as on a screen of high density.
 """
@@ -16,6 +17,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -27,13 +29,18 @@ from PySide6.QtCore import QDeadlineTimer, QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
 
 from dropline.home import Home
+from dropline.load import Batch, Exponential, Poisson, Service
 from dropline.station import Reading
 from dropline_desktop.app import Application, make_qt
+from dropline_desktop.instruments import Instruments
+from dropline_desktop.language import Language
+from dropline_desktop.simulation.plan import Plan
 from dropline_desktop.theme import Mode
 
 ROOT = Path(__file__).resolve().parent.parent
-STATES = ("idle", "busy", "failures")
+STATES = ("idle", "busy", "failures", "simulation", "steady", "unstable", "probe", "autopilot")
 THEMES = (Mode.LIGHT, Mode.DARK)
+LANGUAGES = (Language.ENGLISH, Language.CHINESE)
 #: Logical size of the window.
 SIZE = (1440, 860)
 #: Files of the busy picture, and the workers before and after the change that it shows.
@@ -43,11 +50,12 @@ FILES, BEFORE, AFTER = 60_000, 2, 8
 class Session:
     """One run of the program, from an empty data folder to its end."""
 
-    def __init__(self, qt: QApplication, folder: Path, mode: Mode) -> None:
+    def __init__(self, qt: QApplication, folder: Path, mode: Mode, language: Language) -> None:
         self.folder = folder
         self.app = Application(qt, Home(folder / "home"), port=0)
         self.reading: Reading | None = None
         self.app.theme.set_mode(mode)
+        self.app.translation.speak(language)
         self.app.bus.subscribe(Reading, self._read)
         self.app.start()
         self.app.window.tuner.spin.setValue(BEFORE)
@@ -107,6 +115,47 @@ class Session:
         self.app.window.transfers.show_only("failed")
         self.go_on(1.5)
 
+    def simulation(self) -> None:
+        """Under a simulated load that two workers could not bear, since some seconds with five."""
+        instruments = self._simulate(Plan(Poisson(30.0), Service(Exponential(0.1)), BEFORE))
+        self.go_on(14.0)
+        instruments.tuner.spin.setValue(5)
+        self.go_on(20.0)
+
+    def steady(self) -> None:
+        """A simulated line that keeps up, some time after it got another worker."""
+        instruments = self._simulate(Plan(Poisson(60.0), Service(Exponential(0.05)), 4))
+        self.go_on(25.0)
+        instruments.tuner.spin.setValue(5)
+        self.go_on(25.0)
+
+    def unstable(self) -> None:
+        """A simulated line that gets more than it can do."""
+        self._simulate(Plan(Poisson(60.0), Service(Exponential(0.05)), 2))
+        self.go_on(20.0)
+
+    def probe(self) -> None:
+        """A simulated batch, with which other numbers of workers are tried."""
+        instruments = self._simulate(Plan(Batch(20_000), Service(Exponential(0.05)), 4))
+        self.go_on(8.0)
+        instruments.tune.probe.wanted.emit(True)
+        self.go_on(18.0)
+
+    def autopilot(self) -> None:
+        """A simulated line with too few workers, and the autopilot on."""
+        instruments = self._simulate(Plan(Poisson(60.0), Service(Exponential(0.05)), 2))
+        instruments.tune.autopilot.on.click()
+        self.go_on(40.0)
+
+    def _simulate(self, plan: Plan) -> Instruments:
+        self.app.window.simulateAsked.emit()
+        simulation = self.app.simulation
+        assert simulation is not None
+        simulation.dialog.close()
+        simulation.start(plan)
+        assert simulation.page is not None
+        return simulation.page.instruments
+
     def _finished(self) -> int:
         return self.reading.finished if self.reading is not None else 0
 
@@ -126,23 +175,27 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
     parser.add_argument("--state", action="append", choices=STATES)
     parser.add_argument("--theme", action="append", choices=[mode.value for mode in THEMES])
+    parser.add_argument("--language", action="append", choices=[each.value for each in LANGUAGES])
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
+    (ROOT / "build").mkdir(exist_ok=True)
     qt = make_qt()
-    for mode in THEMES:
-        for state in options.state or STATES:
-            if options.theme and mode.value not in options.theme:
-                continue
-            # beside the project: what lies in a temporary folder would be held first
-            (ROOT / "build").mkdir(exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=ROOT / "build") as folder:
-                os.chmod(folder, stat.S_IRWXU)
-                session = Session(qt, Path(folder), mode)
-                getattr(session, state)()
-                path = options.out / f"window-{state}-{mode.value}.png"
-                session.app.window.grab().save(os.fspath(path))
-                print(path)
-                session.close()
+    for language, mode, state in product(
+        map(Language, options.language or LANGUAGES[:1]),
+        map(Mode, options.theme or THEMES),
+        options.state or STATES,
+    ):
+        # beside the project: what lies in a temporary folder would be held first
+        with tempfile.TemporaryDirectory(dir=ROOT / "build") as folder:
+            os.chmod(folder, stat.S_IRWXU)
+            session = Session(qt, Path(folder), mode, language)
+            getattr(session, state)()
+            which = "" if language is Language.ENGLISH else f"-{language.value}"
+            path = options.out / f"window-{state}-{mode.value}{which}.png"
+            session.app.window.instruments.charts.draw()  # all, and none of them half
+            session.app.window.grab().save(os.fspath(path))
+            print(path)
+            session.close()
 
 
 if __name__ == "__main__":

@@ -114,6 +114,11 @@ class Home:
         return self.root / "history.sqlite"
 
     @property
+    def ledger(self) -> Path:
+        """What was predicted for changes of the number of workers, and what came."""
+        return self.root / "ledger.jsonl"
+
+    @property
     def logs(self) -> Path:
         """Recorded logs and the program's own log."""
         return self.root / "logs"

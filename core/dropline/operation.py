@@ -20,6 +20,7 @@ from dropline.events import RecordingEnded, RecordingStarted
 from dropline.meter import Entry, Meter, Recorder
 from dropline.station import MAX_WINDOW, MAX_WORKERS, Observer, Order, Reading, Sampler, Station
 from dropline.station.work import ItemT, ResultT
+from dropline.tuning import By, Tuner
 
 _log = logging.getLogger(__name__)
 
@@ -46,19 +47,21 @@ class Operation(Generic[ItemT, ResultT]):
         station.watch(self.meter.observe_all)
         self._sampler = Sampler(station, self.meter, bus.post, clock=clock)
         self._commands = ThreadPoolExecutor(1, thread_name_prefix=f"{station.name} commands")
+        #: Says what the station would do with other workers, once it is started.
+        self.tuner = Tuner(station, self.meter, bus.post, self._resize_unless, clock=clock)
         self._lock = threading.Lock()
         self._closed = False
 
     def start(self) -> None:
         """Begin to work and to measure."""
         self._sampler.start()
-        self.resize(self._workers)
+        self.resize(self._workers, by=By.START)
 
-    def resize(self, workers: int) -> None:
-        """Want this many workers. Raises ValueError for a number that is out of range."""
+    def resize(self, workers: int, *, by: By = By.HAND) -> None:
+        """Want this many workers, as `by` has it. Raises ValueError for one out of range."""
         if not 0 <= workers <= MAX_WORKERS:
             raise ValueError(f"{workers} workers: choose 0 to {MAX_WORKERS}")
-        self._command(self.station.resize, workers)
+        self._command(self._resize, workers, by)
 
     def limit(self, bytes_per_second: float | None) -> None:
         """Send no more than this, all workers together; None is no limit.
@@ -128,6 +131,7 @@ class Operation(Generic[ItemT, ResultT]):
         with self._lock:
             self._closed = True
         self._commands.shutdown(cancel_futures=True)
+        self.tuner.close()
         self._sampler.close()
         self.station.close()
         self._record(None)
@@ -142,6 +146,19 @@ class Operation(Generic[ItemT, ResultT]):
         with self._lock:
             if not self._closed:
                 self._commands.submit(run)
+
+    def _resize(self, workers: int, by: By) -> None:
+        self.tuner.moves(workers, by)
+        self.station.resize(workers)
+
+    def _resize_unless(self, workers: int, by: By, stands: Callable[[], bool]) -> None:
+        """Resize, if it still stands when its turn comes."""
+
+        def resize() -> None:
+            if stands():
+                self._resize(workers, by)
+
+        self._command(resize)
 
     def _record(self, path: Path | None) -> None:
         if self._recording is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -51,23 +52,32 @@ class Command:
     checkable: bool = False
 
     def make(self, theme: Theme, parent: QWidget, run: Callable[..., object]) -> QAction:
-        """The action; its tooltip says the shortcut too."""
-        action = QAction(self.text, parent)
+        """The action."""
+        action = QAction(parent)
         action.setObjectName(self.name)
         if self.picture:
             action.setIcon(icon(self.picture, theme))
-        tip = self.tip or self.text.replace("&", "")
         if self.key:
-            sequence = QKeySequence(self.key)
-            action.setShortcut(sequence)
-            tip += f" ({sequence.toString(QKeySequence.SequenceFormat.NativeText)})"
-        action.setToolTip(tip)
+            action.setShortcut(QKeySequence(self.key))
+        self.word(action)
         if self.checkable:
             action.setCheckable(True)
             action.toggled.connect(run)
         else:
             action.triggered.connect(lambda: run())
         return action
+
+    def word(self, action: QAction) -> None:
+        """Write the action's words; its tooltip says the shortcut too."""
+        action.setText(self.text)
+        keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+        tip = self.tip or plain(self.text)
+        action.setToolTip(f"{tip} ({keys})" if keys else tip)
+
+
+def plain(text: str) -> str:
+    """What an action says, without its mnemonic: "&Quit" and "退出(&Q)" without the Q."""
+    return re.sub(r"\(&\w\)|&", "", text)
 
 
 def commands() -> tuple[Command, ...]:
@@ -165,6 +175,14 @@ def commands() -> tuple[Command, ...]:
             Menu.TRANSFERS,
             translate("Command", "Si&mulate load…"),
             translate("Command", "Watch a line under a load that is made up, and tune it"),
+        ),
+        Command(
+            "palette",
+            Menu.HELP,
+            translate("Command", "&Find a command…"),
+            translate("Command", "Everything that can be done now, found by its name"),
+            "Ctrl+Shift+P",
+            "search",
         ),
         Command("about", Menu.HELP, translate("Command", "&About Dropline"), picture="help"),
     )

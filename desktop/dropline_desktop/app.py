@@ -10,18 +10,21 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QLocale, QObject, Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QApplication
 
 from dropline.events import NetworkUp
 from dropline.home import Home
 from dropline.station import Order
+from dropline.tuning import By
 from dropline_desktop.bus import QtBus
 from dropline_desktop.engine import Engine
 from dropline_desktop.errors import ErrorReporter
 from dropline_desktop.explorer import Explorers
+from dropline_desktop.focus import FocusRing
 from dropline_desktop.icons import application_icon
 from dropline_desktop.interpreter import Interpreter
+from dropline_desktop.language import Translation
 from dropline_desktop.network import Network
 from dropline_desktop.right_of_way import RightOfWay
 from dropline_desktop.settings import Settings
@@ -50,6 +53,8 @@ class Application(QObject):
     _show_asked = Signal()
     #: A sentence for the user, from whatever thread.
     _refused = Signal(str)
+    #: The ledger's records and its accuracy.
+    _ledger = Signal(object, object)
     #: What the line watches, and which files in it wait to be at rest.
     _watched = Signal(object)
     _restless = Signal(object)
@@ -63,7 +68,9 @@ class Application(QObject):
         self.errors = ErrorReporter(self)
         self.errors.install()
         self.settings = Settings(home.root)
+        self.translation = Translation(qt, self.settings.language, self)
         self.theme = Theme(qt, _mode(self.settings.theme), self)
+        self.focus_ring = FocusRing(qt, self)
         self.bus = QtBus(parent=self)
         self.window = MainWindow(self.settings, self.theme)
         self.explorers = Explorers(self.theme, home.logs)
@@ -93,6 +100,12 @@ class Application(QObject):
         self.engine.do(lambda line: line.measure_over(self.settings.figures_window))
         self.engine.do(lambda line: line.limit(self.settings.limit))
         self.engine.do(lambda line: line.set_order(self.settings.order))
+        self.engine.do(lambda line: line.tuner.set_goal(self.settings.goal))
+        self.engine.do(
+            lambda line: self._ledger.emit(
+                line.tuner.ledger.records(), line.tuner.ledger.accuracy()
+            )
+        )
         self._watch(self.settings.watched)
         if paths:
             self.drop(paths)
@@ -114,7 +127,8 @@ class Application(QObject):
         2. In a thread: other programs are answered no more, uploads stop, the receiver stops; and
            so does what is simulated.
         3. The bus delivers what they still had to say and stops.
-        4. The interpreter, signals and unexpected errors are as Python has them again.
+        4. The interpreter, signals and unexpected errors are as Python has them again, words as
+           the code has them.
         """
         if self._closing is not None:
             return
@@ -141,6 +155,7 @@ class Application(QObject):
         self.interpreter.close()
         self.signals.close()
         self.errors.uninstall()
+        self.translation.close()
         self.finished.emit()
 
     def _connect(self) -> None:
@@ -169,6 +184,9 @@ class Application(QObject):
             lambda: engine.do(lambda line: self._restless.emit(line.restless))
         )
         window.workersWanted.connect(self._resize)
+        window.tune.workersChosen.connect(lambda workers: self._resize(workers, By.CURVE))
+        window.instruments.goalWanted.connect(lambda goal: setattr(self.settings, "goal", goal))
+        window.instruments.steer(engine.do)
         window.limitWanted.connect(self._limit)
         window.windowChosen.connect(self._measure_over)
         window.recordWanted.connect(self._record)
@@ -187,7 +205,9 @@ class Application(QObject):
         self._restless.connect(window.watched.show_restless)
         self._engine_failed.connect(window.show_notice)
         self._engine_closed.connect(self._finish)
+        self._ledger.connect(window.tune.show_ledger)
         self._kept.connect(window.charts.set_past)
+        window.languageWanted.connect(self.translation.speak)
         window.openLogAsked.connect(lambda: self.explorers.ask(window))
         window.historyAsked.connect(self._show_history)
         window.simulateAsked.connect(self._simulate)
@@ -199,9 +219,9 @@ class Application(QObject):
         else:
             self.engine.do(lambda line: line.drop(paths))
 
-    def _resize(self, workers: int) -> None:
+    def _resize(self, workers: int, by: By = By.HAND) -> None:
         self.settings.workers = workers
-        self.engine.do(lambda line: line.resize(workers))
+        self.engine.do(lambda line: line.resize(workers, by=by))
 
     def _set_order(self, order: Order) -> None:
         self.settings.order = order
@@ -263,14 +283,13 @@ class Application(QObject):
 
 
 def make_qt(arguments: Sequence[str] = ("dropline",)) -> QApplication:
-    """The QApplication, named and in the user's locale."""
+    """The QApplication, named."""
     qt = QApplication(list(arguments))
     qt.setApplicationName("dropline")
     qt.setApplicationDisplayName("Dropline")
     qt.setDesktopFileName("dropline")
     qt.setWindowIcon(application_icon())
     qt.setQuitOnLastWindowClosed(False)  # the uploads end first
-    QLocale.setDefault(QLocale.system())
     return qt
 
 

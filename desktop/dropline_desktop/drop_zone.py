@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVB
 
 from dropline_desktop.dropped import Dropped, from_clipboard, from_urls
 from dropline_desktop.icons import icon
+from dropline_desktop.language import worded
 from dropline_desktop.text import printable
 from dropline_desktop.theme import Size, Space, Theme
 
@@ -109,11 +110,10 @@ class DropZone(QWidget):
         self._theme = theme
         self._hovered = False
         self._picture = QLabel()
-        self._title = QLabel(self.tr("Drop files or folders here"))
-        self._hint = QLabel(self.tr("anywhere on the window, or paste them"))
+        self._title = QLabel()
+        self._hint = QLabel()
         for label in (self._title, self._hint):
             label.setWordWrap(True)  # so that the window may be narrow
-        self.setAccessibleName(self._title.text())
         words = QVBoxLayout()
         words.setSpacing(Space.XS)
         words.addStretch()
@@ -123,10 +123,12 @@ class DropZone(QWidget):
         buttons = QVBoxLayout()
         buttons.setSpacing(Space.S)
         buttons.addStretch()
-        for action in (add_files, add_folder):
-            button = QPushButton(action.icon(), action.text())
-            button.setToolTip(action.toolTip())
+        self._buttons = {
+            QPushButton(action.icon(), ""): action for action in (add_files, add_folder)
+        }
+        for button, action in self._buttons.items():
             button.clicked.connect(action.trigger)
+            action.changed.connect(self._show_actions)
             buttons.addWidget(button)
         buttons.addStretch()
         layout = QHBoxLayout(self)
@@ -137,12 +139,24 @@ class DropZone(QWidget):
         layout.addLayout(buttons)
         theme.changed.connect(self._dress)
         self._dress()
+        worded(self, self._word)
+        self._show_actions()
 
     def set_hovered(self, hovered: bool) -> None:
         """Light up, or go out."""
         if hovered != self._hovered:
             self._hovered = hovered
             self.update()
+
+    def _word(self) -> None:
+        self._title.setText(self.tr("Drop files or folders here"))
+        self._hint.setText(self.tr("anywhere on the window, or paste them"))
+        self.setAccessibleName(self._title.text())
+
+    def _show_actions(self) -> None:
+        for button, action in self._buttons.items():
+            button.setText(action.text())
+            button.setToolTip(action.toolTip())
 
     def _dress(self) -> None:
         self._picture.setPixmap(icon("drop", self._theme).pixmap(32, 32))

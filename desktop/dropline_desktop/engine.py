@@ -193,6 +193,7 @@ class Engine:
         )
         keeper.listen(self._bus)
         keeper.start()
+        line.tuner.start(self._home.ledger)
         line.start()
         control = ControlServer(
             self._home, status=self.status, drop=self.drop, metrics=lambda: line_metrics(line)

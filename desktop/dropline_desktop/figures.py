@@ -9,11 +9,10 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QToolButton, QTo
 from dropline.station import Reading
 from dropline_desktop import format
 from dropline_desktop import quantities as q
+from dropline_desktop.language import worded
 from dropline_desktop.quantities import Quantity
 from dropline_desktop.theme import Size, Space, Theme
 
-#: A value as long as they get.
-_LONGEST = "88 min 88 s"
 SHOWN = (
     q.ARRIVAL_RATE,
     q.THROUGHPUT,
@@ -45,11 +44,10 @@ class Figures(QWidget):
         self._grid.setHorizontalSpacing(Space.M)
         self._grid.setVerticalSpacing(0)
         self._grid.setColumnStretch(1, 1)
-        for row, quantity in enumerate(SHOWN):
-            self._add(row, quantity)
+        self._rows = [self._add(row, quantity) for row, quantity in enumerate(SHOWN)]
         self._grid.setRowStretch(len(SHOWN), 1)
         theme.changed.connect(self._dress)
-        self._dress()
+        worded(self, self._word)
 
     def show_reading(self, reading: Reading) -> None:
         """Show the figures of a reading."""
@@ -58,26 +56,37 @@ class Figures(QWidget):
             if label.text() != text:
                 label.setText(text)
 
-    def _add(self, row: int, quantity: Quantity) -> None:
-        symbol, name, help = QLabel(quantity.symbol), QLabel(quantity.name()), QToolButton()
+    def _add(self, row: int, quantity: Quantity) -> tuple[QLabel, QLabel, QLabel, QToolButton]:
+        symbol, name, help = QLabel(quantity.symbol), QLabel(), QToolButton()
         value = self._values[quantity.key]
         value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         # Nothing around a value moves when it gets longer.
         value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        value.setAccessibleName(quantity.name())
         help.setText("?")
         help.setProperty("small", True)
-        help.setAccessibleName(self.tr("What is {}?").format(quantity.name()))
         help.clicked.connect(lambda: QToolTip.showText(_below(help), quantity.help(), help))
         for column, part in enumerate((symbol, name, value, help)):
-            part.setToolTip(quantity.help())
             self._grid.addWidget(part, row, column)
         self._quiet += [name, help]
+        return symbol, name, value, help
+
+    def _word(self) -> None:
+        for quantity, parts in zip(SHOWN, self._rows, strict=True):
+            for part in parts:
+                part.setToolTip(quantity.help())
+            _, name, value, help = parts
+            name.setText(quantity.name())
+            value.setAccessibleName(quantity.name())
+            help.setAccessibleName(self.tr("What is {}?").format(quantity.name()))
+        self._dress()
 
     def _dress(self) -> None:
         font = self._theme.font(Size.TITLE)
-        self._grid.setColumnMinimumWidth(2, QFontMetrics(font).horizontalAdvance(_LONGEST))
+        # Values as long as they get.
+        longest = (format.duration(59 * 60 + 58), format.size_rate(888.8e3))
+        width = max(QFontMetrics(font).horizontalAdvance(text) for text in longest)
+        self._grid.setColumnMinimumWidth(2, width)
         for label in self._values.values():
             label.setFont(font)
         for part in self._quiet:

@@ -1,7 +1,8 @@
 """Figures in words: every number that the window shows is written here, in the user's locale.
 
 At most three significant digits below a thousand, so that a live figure can be read; what is
-undefined (None, NaN) is "–". The locale is Qt's default one, which the application sets once.
+undefined (None, NaN) is "–". The locale is Qt's default one, which goes
+with the language.
 """
 
 from __future__ import annotations
@@ -114,7 +115,9 @@ def clock(at: datetime) -> str:
 
 def day(at: datetime) -> str:
     """The day of the year: "24 Nov"."""
-    return QLocale().toString(QDate(at.year, at.month, at.day), "d MMM")
+    return QLocale().toString(
+        QDate(at.year, at.month, at.day), QCoreApplication.translate("format", "d MMM")
+    )
 
 
 def time_unit(seconds: float) -> float:

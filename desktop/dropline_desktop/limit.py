@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QComboBox, QWidget
 
 from dropline.station import parse_rate
 from dropline_desktop import format
+from dropline_desktop.language import worded
 
 #: Bytes a second to choose from; others can be typed.
 OFFERED = (100e3, 250e3, 500e3, 1e6, 2e6, 5e6, 10e6, 20e6, 50e6, 100e6)
@@ -28,20 +29,13 @@ class LimitBox(QComboBox):
         self.setEditable(True)
         self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.setCompleter(None)  # type: ignore[arg-type]  # it would turn a typed 1 into 100 kB/s
-        self.setAccessibleName(self.tr("Limit on bytes a second"))
-        self.setToolTip(
-            self.tr(
-                "How many bytes a second all workers together may send: "
-                "choose, or type such as 800K or 5M"
-            )
-        )
         for rate in (None, *OFFERED):
-            self.addItem(self._text(rate), rate)
+            self.addItem("", rate)
         self.activated.connect(lambda index: self._want(self.itemData(index)))
         line = self.lineEdit()
         assert line is not None  # it is editable
         line.editingFinished.connect(self._read)
-        self.setEditText(self._text(limit))
+        worded(self, self._word)
 
     @property
     def limit(self) -> float | None:
@@ -51,6 +45,18 @@ class LimitBox(QComboBox):
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Leave the wheel to the panel around: who scrolls by means no other limit."""
         event.ignore()
+
+    def _word(self) -> None:
+        self.setAccessibleName(self.tr("Limit on bytes a second"))
+        self.setToolTip(
+            self.tr(
+                "How many bytes a second all workers together may send: "
+                "choose, or type such as 800K or 5M"
+            )
+        )
+        for number in range(self.count()):
+            self.setItemText(number, self._text(self.itemData(number)))
+        self.setEditText(self._text(self._limit))
 
     def _want(self, limit: float | None) -> None:
         changed, self._limit = limit != self._limit, limit

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from dropline_desktop.icons import icon
+from dropline_desktop.language import worded
 from dropline_desktop.theme import Space, Theme
 
 #: Notices shown at most; an older one makes room.
@@ -42,16 +43,22 @@ class Notice(QFrame):
         layout.setContentsMargins(Space.M, Space.S, Space.S, Space.S)
         layout.addWidget(picture)
         layout.addWidget(self._label, 1)
+        self._copy: QPushButton | None = None
         if details:
-            copy = QPushButton(icon("copy", theme), self.tr("Copy details"))
-            copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(details))
-            layout.addWidget(copy)
-        dismiss = QToolButton()
-        dismiss.setIcon(icon("cancel", theme))
-        dismiss.setToolTip(self.tr("Dismiss"))
-        dismiss.setAccessibleName(dismiss.toolTip())
-        dismiss.clicked.connect(self.dismissed)
-        layout.addWidget(dismiss)
+            self._copy = QPushButton(icon("copy", theme), "")
+            self._copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(details))
+            layout.addWidget(self._copy)
+        self._dismiss = QToolButton()
+        self._dismiss.setIcon(icon("cancel", theme))
+        self._dismiss.clicked.connect(self.dismissed)
+        layout.addWidget(self._dismiss)
+        worded(self, self._word)
+
+    def _word(self) -> None:
+        if self._copy is not None:
+            self._copy.setText(self.tr("Copy details"))
+        self._dismiss.setToolTip(self.tr("Dismiss"))
+        self._dismiss.setAccessibleName(self._dismiss.toolTip())
 
     def again(self) -> None:
         """The same happened once more."""

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidg
 from dropline.station import SMALL, Order, Reading
 from dropline_desktop import format
 from dropline_desktop.effect import BEFORE, ENOUGH, Effect
+from dropline_desktop.language import worded
 from dropline_desktop.sentences import order_name
 from dropline_desktop.theme import Size, Space, Theme
 
@@ -22,14 +23,14 @@ class OrderChoice(QWidget):
         self._theme = theme
         self._effect = Effect()
         self.box = QComboBox()
-        self._title = QLabel(self.tr("&Order"))
+        self._title = QLabel()
         self._note = QLabel()
         self._means = QLabel()
         self._set_up(order)
         self._lay_out()
         theme.changed.connect(self._dress)
         self._dress()
-        self._note.setText(self._words(order))
+        worded(self, self._word)
 
     @property
     def order(self) -> Order:
@@ -52,32 +53,16 @@ class OrderChoice(QWidget):
         self._tell_means()
 
     def _set_up(self, order: Order) -> None:
-        for number, known in enumerate(Order):
-            self.box.addItem(order_name(known), known.value)
-            self.box.setItemData(number, self._effect_on_times(known), Qt.ItemDataRole.ToolTipRole)
+        for known in Order:
+            self.box.addItem("", known.value)
         self.box.setCurrentIndex(self.box.findData(order.value))
         self.box.setObjectName("order")
-        self.box.setAccessibleName(self.tr("Order in which waiting files are sent"))
-        self.box.setToolTip(
-            "".join(
-                f"<p><b>{order_name(known)}</b>: {self._effect_on_times(known)}</p>"
-                for known in Order
-            )
-        )
         self.box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.box.currentIndexChanged.connect(lambda: self.orderWanted.emit(self.order))
         self._title.setBuddy(self.box)
         self._note.setWordWrap(True)
         self._means.setObjectName("orderEffect")
         self._means.setWordWrap(True)
-        self._means.setToolTip(
-            self.tr(
-                "<p><b>Mean response time τ</b> of the files finished in the {0} before the order "
-                "was changed last (or since the change before, where that is more recent), and of "
-                "those finished since. Each is shown from {1} files on. What else changed, such as "
-                "the workers or the length of the queue, counts too.</p>"
-            ).format(format.duration(BEFORE), format.count(ENOUGH))
-        )
         self._means.hide()
 
     def _lay_out(self) -> None:
@@ -86,6 +71,29 @@ class OrderChoice(QWidget):
         layout.setSpacing(Space.S)
         for part in (self._title, self.box, self._note, self._means):
             layout.addWidget(part)
+
+    def _word(self) -> None:
+        self._title.setText(self.tr("&Order"))
+        for number, known in enumerate(Order):
+            self.box.setItemText(number, order_name(known))
+            self.box.setItemData(number, self._effect_on_times(known), Qt.ItemDataRole.ToolTipRole)
+        self.box.setAccessibleName(self.tr("Order in which waiting files are sent"))
+        self.box.setToolTip(
+            "".join(
+                f"<p><b>{order_name(known)}</b>: {self._effect_on_times(known)}</p>"
+                for known in Order
+            )
+        )
+        self._means.setToolTip(
+            self.tr(
+                "<p><b>Mean response time τ</b> of the files finished in the {0} before the order "
+                "was changed last (or since the change before, where that is more recent), and of "
+                "those finished since. Each is shown from {1} files on. What else changed, such as "
+                "the workers or the length of the queue, counts too.</p>"
+            ).format(format.duration(BEFORE), format.count(ENOUGH))
+        )
+        self._note.setText(self._words(self.order))
+        self._tell_means()
 
     def _words(self, order: Order) -> str:
         return {

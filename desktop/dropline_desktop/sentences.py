@@ -46,10 +46,28 @@ from dropline.events import (
     WorkersChanged,
 )
 from dropline.station import Order
+from dropline.tuning import (
+    AutopilotChanged,
+    AutopilotMoved,
+    Bottleneck,
+    Check,
+    ProbeChanged,
+    Recommendation,
+    words,
+)
 from dropline_desktop import format
 from dropline_desktop.text import printable
 
 translate = QCoreApplication.translate
+
+
+class counted:
+    """Sentences that count: `lupdate` finds plural forms in calls of a method `tr` alone."""
+
+    @staticmethod
+    def tr(text: str, comment: str, n: int) -> str:
+        """The sentence with the form for n, which stands for %Ln."""
+        return translate("counted", text, comment, n)
 
 
 class Kind(Enum):
@@ -115,7 +133,16 @@ _KINDS: tuple[tuple[Kind, tuple[type[Event], ...]], ...] = (
     ),
     (
         Kind.WORKERS,
-        (WorkersChanged, OrderChanged, StationPaused, StationResumed, StationDrained),
+        (
+            WorkersChanged,
+            OrderChanged,
+            StationPaused,
+            StationResumed,
+            StationDrained,
+            AutopilotChanged,
+            AutopilotMoved,
+            ProbeChanged,
+        ),
     ),
     (Kind.RECEIVER, (ReceiverStarted, ReceiverStopped, FileStored, TargetUp, NetworkUp)),
 )
@@ -141,14 +168,14 @@ def _sentence(event: Event, name: str) -> str:
                 first, format.count(len(paths) - 1)
             )
         case ScanProgressed(found=found):
-            return translate("Event", "Scanning: {} files found").format(format.count(found))
+            return counted.tr("Scanning: %Ln file(s) found", "", found)
         case ScanFinished(found=found, size=size, refused=refused, cancelled=cancelled):
             text = (
-                translate("Event", "Scan stopped by you: {0} files found, {1}, {2} refused")
+                counted.tr("Scan stopped by you: %Ln file(s) found, {0}, {1} refused", "", found)
                 if cancelled
-                else (translate("Event", "Scan finished: {0} files found, {1}, {2} refused"))
+                else counted.tr("Scan finished: %Ln file(s) found, {0}, {1} refused", "", found)
             )
-            return text.format(format.count(found), format.size(size), format.count(refused))
+            return text.format(format.size(size), format.count(refused))
         case FileRefused(reason=reason):
             return translate("Event", "Refused: {}").format(reason)
         case FolderWatched(folder=folder, note=""):
@@ -203,6 +230,8 @@ def _sentence(event: Event, name: str) -> str:
             return translate("Event", "Cancelled: {}").format(name)
         case WorkersChanged(before=before, wanted=wanted):
             return translate("Event", "Workers: {0} → {1}").format(before, wanted)
+        case AutopilotMoved() | AutopilotChanged() | ProbeChanged():
+            return tuning(event)
         case OrderChanged(order=order):
             return translate("Event", "Order: {}").format(order_name(Order(order)))
         case TargetDown(target=target, reason=reason):
@@ -242,6 +271,29 @@ def _sentence(event: Event, name: str) -> str:
     return f"{event.type}: {event}"
 
 
+def tuning(
+    thing: Recommendation | Check | Bottleneck | AutopilotMoved | AutopilotChanged | ProbeChanged,
+) -> str:
+    """What the tuner says, in core's sentences."""
+
+    def in_own_language(text: str) -> str:
+        return translate("Tuning", text)
+
+    match thing:
+        case Recommendation():
+            return words.recommendation(thing, in_own_language, format.duration)
+        case Check():
+            return words.check(thing, in_own_language, format.duration)
+        case Bottleneck():
+            return words.bottleneck(thing, in_own_language)
+        case AutopilotMoved():
+            return words.move(thing, in_own_language, format.duration)
+        case AutopilotChanged():
+            return words.autopilot(thing, in_own_language)
+        case ProbeChanged():
+            return words.probe(thing, in_own_language)
+
+
 def order_name(order: Order) -> str:
     """What an order of the queue is called."""
     return {
@@ -253,13 +305,9 @@ def order_name(order: Order) -> str:
 
 def drained_sentence(finished: int, failed: int, cancelled: int) -> str:
     """What became of the files, once none waits or runs: "500 files sent, 2 failed"."""
-    parts = [
-        translate("Event", "1 file sent")
-        if finished == 1
-        else translate("Event", "{} files sent").format(format.count(finished))
-    ]
+    parts = [counted.tr("%Ln file(s) sent", "", finished)]
     if failed:
         parts.append(translate("Event", "{} failed").format(format.count(failed)))
     if cancelled:
         parts.append(translate("Event", "{} cancelled").format(format.count(cancelled)))
-    return ", ".join(parts)
+    return translate("Event", ", ").join(parts)

@@ -12,6 +12,8 @@ from typing import TypeVar
 from PySide6.QtCore import QByteArray, QSettings
 
 from dropline.station import MIN_RATE, Order
+from dropline.tuning import Goal, GoalKind
+from dropline_desktop.language import Language
 
 T = TypeVar("T", int, float, str)
 
@@ -57,6 +59,20 @@ class Settings:
         self._file.setValue("order", value.value)
 
     @property
+    def goal(self) -> Goal:
+        """What the user wants of the line; a moment of the day is not remembered."""
+        try:
+            return Goal(self._read("goal", str(GoalKind.NONE)), self._read("goal_seconds", 0.0))
+        except ValueError:
+            return Goal()
+
+    @goal.setter
+    def goal(self, value: Goal) -> None:
+        kept = Goal() if value.kind == GoalKind.DONE_BY else value
+        self._file.setValue("goal", str(kept.kind))
+        self._file.setValue("goal_seconds", kept.limit)
+
+    @property
     def watched(self) -> tuple[str, ...]:
         """The folders that are watched."""
         try:
@@ -88,6 +104,16 @@ class Settings:
     @theme.setter
     def theme(self, value: str) -> None:
         self._file.setValue("theme", value)
+
+    @property
+    def language(self) -> Language:
+        """The language that the window speaks."""
+        name = self._read("language", Language.SYSTEM.value)
+        return Language(name) if name in set(Language) else Language.SYSTEM
+
+    @language.setter
+    def language(self, value: Language) -> None:
+        self._file.setValue("language", value.value)
 
     @property
     def last_folder(self) -> str:

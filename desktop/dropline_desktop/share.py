@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from dropline_desktop.icons import icon
+from dropline_desktop.language import worded
 from dropline_desktop.theme import Space, Theme
 
 #: The side of the QR code, in device-independent pixels at least.
@@ -32,15 +33,14 @@ class ShareDialog(QDialog):
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle(self.tr("Send from a phone"))
-        self.address = ""
+        self.address = self._failure = ""
         self.explanation = QLabel()
         self.code = QLabel()
         self.link = QLabel()
-        self.copy = QPushButton(icon("copy", theme), self.tr("Copy the address"))
-        self.end = QPushButton(icon("stop", theme), self.tr("Let nobody in any more"))
+        self.copy = QPushButton(icon("copy", theme), "")
+        self.end = QPushButton(icon("stop", theme), "")
         self._lay_out()
-        self.show_address("", "")
+        worded(self, self._word)
 
     def open(self) -> None:
         """Show, and let others in."""
@@ -51,7 +51,7 @@ class ShareDialog(QDialog):
 
     def show_address(self, address: str, failure: str) -> None:
         """Others are let in at this address; or, without one, nobody is, and why."""
-        self.address = address
+        self.address, self._failure = address, failure
         self.explanation.setText(
             failure
             or self.tr(
@@ -66,6 +66,12 @@ class ShareDialog(QDialog):
             self.code.setAccessibleName(self.tr("QR code of {}").format(address))
         for part in (self.code, self.link, self.copy, self.end):
             part.setVisible(bool(address))
+
+    def _word(self) -> None:
+        self.setWindowTitle(self.tr("Send from a phone"))
+        self.copy.setText(self.tr("Copy the address"))
+        self.end.setText(self.tr("Let nobody in any more"))
+        self.show_address(self.address, self._failure)
 
     def _lay_out(self) -> None:
         self.explanation.setWordWrap(True)

@@ -21,6 +21,7 @@ from dropline.meter import LittlesLaw
 from dropline.station import Reading
 from dropline_desktop import format
 from dropline_desktop.icons import icon
+from dropline_desktop.language import worded
 from dropline_desktop.text import printable
 from dropline_desktop.theme import Size, Theme
 
@@ -39,7 +40,8 @@ class StatusBar(QStatusBar):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._url = ""
+        self._url: str | None = None  # until it starts; "" once it has stopped
+        self._last: Message | None = None  # what was last heard of the target
         self._down: Message | None = None
         self.receiver = QToolButton()
         self.try_now = QToolButton()
@@ -57,6 +59,7 @@ class StatusBar(QStatusBar):
         self.addPermanentWidget(self.little)
         theme.changed.connect(self._dress)
         self._dress()
+        worded(self, self._word)
 
     def take(self, messages: list[Message]) -> None:
         """Take in a batch of events."""
@@ -86,38 +89,47 @@ class StatusBar(QStatusBar):
         self.little.setToolTip(self._explain(law))
 
     def _set_up_receiver(self) -> None:
-        copy = QAction(icon("copy", self._theme), self.tr("Copy the address"), self)
-        copy.triggered.connect(self.copy_address)
-        visit = QAction(self.tr("Open the upload page in the browser"), self)
-        visit.triggered.connect(lambda: QDesktopServices.openUrl(QUrl(self._url)))
-        share = QAction(self.tr("Send from a phone…"), self)
-        share.triggered.connect(self.shareAsked)
+        self._copy = QAction(icon("copy", self._theme), "", self)
+        self._copy.triggered.connect(self.copy_address)
+        self._visit = QAction(self)
+        self._visit.triggered.connect(lambda: QDesktopServices.openUrl(QUrl(self._url or "")))
+        self._share = QAction(self)
+        self._share.triggered.connect(self.shareAsked)
         menu = QMenu(self.receiver)
-        menu.addActions([copy, visit, share])
+        menu.addActions([self._copy, self._visit, self._share])
         self.receiver.setIcon(icon("copy", self._theme))
         self.receiver.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.receiver.setPopupMode(QToolButton.ToolButtonPopupMode.DelayedPopup)
         self.receiver.setMenu(menu)
         self.receiver.clicked.connect(self.copy_address)
-        self._show_receiver("")
-        self.receiver.setText(self.tr("Receiver starts…"))
 
     def _set_up_try_now(self) -> None:
         self.try_now.setObjectName("tryNow")
-        self.try_now.setText(self.tr("Try now"))
         self.try_now.setProperty("outlined", True)
-        self.try_now.setToolTip(self.tr("Try the target at once, instead of after the pause"))
         self.try_now.clicked.connect(self.probeAsked)
 
     def copy_address(self) -> None:
         """Put the receiver's address on the clipboard."""
-        QGuiApplication.clipboard().setText(self._url)
+        QGuiApplication.clipboard().setText(self._url or "")
         self.showMessage(self.tr("{} copied").format(self._url), 3000)
 
-    def _show_receiver(self, url: str) -> None:
+    def _word(self) -> None:
+        self._copy.setText(self.tr("&Copy the address"))
+        self._visit.setText(self.tr("&Open the upload page in the browser"))
+        self._share.setText(self.tr("&Send from a phone…"))
+        self.try_now.setText(self.tr("Try now"))
+        self.try_now.setToolTip(self.tr("Try the target at once, instead of after the pause"))
+        self._show_receiver(self._url)
+        if self._down is not None:
+            self._show_down(self._down, "")
+        elif self._last is not None:
+            self._show_target(self._last)
+
+    def _show_receiver(self, url: str | None) -> None:
         self._url = url
         self.receiver.setEnabled(bool(url))
-        self.receiver.setText(url or self.tr("Receiver stopped"))
+        absent = self.tr("Receiver starts…") if url is None else self.tr("Receiver stopped")
+        self.receiver.setText(url or absent)
         self.receiver.setAccessibleName(self.tr("Receiver: {}").format(self.receiver.text()))
         self.receiver.setToolTip(
             self.tr("The receiver listens here. Click to copy the address, hold for more.")
@@ -130,6 +142,7 @@ class StatusBar(QStatusBar):
             self._show_down(message, "")
 
     def _show_target(self, message: Message) -> None:
+        self._last = message
         clock = format.clock(message.time.astimezone())
         match message.data:
             case FileRetried(reason=reason):

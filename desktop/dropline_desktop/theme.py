@@ -63,8 +63,10 @@ class Colours:
 
     waiting: str
     in_service: str
+    bundle: str  # several files in service together: that hue, paler
     done: str
     failed: str
+    retried: str
     arrival: str
     throughput: str
     capacity: str
@@ -88,8 +90,10 @@ LIGHT = Colours(
     on_accent="#FFFFFF",
     waiting="#996300",
     in_service="#0072B2",
+    bundle="#7DB8DE",
     done="#007355",
     failed="#931F00",
+    retried="#B0428C",
     arrival="#B0428C",
     throughput="#007355",
     capacity="#1B1F24",
@@ -113,8 +117,10 @@ DARK = Colours(
     on_accent="#0B1117",
     waiting="#E69F00",
     in_service="#56B4E9",
+    bundle="#2C6C96",
     done="#36CC99",
     failed="#FF6F3D",
+    retried="#D981B3",
     arrival="#D981B3",
     throughput="#36CC99",
     capacity="#E6E9ED",
@@ -293,6 +299,7 @@ def style_sheet(c: Colours) -> str:
             background: {c.surface}; color: {c.text}; border: 1px solid {c.border};
             padding: {Space.S}px;
         }}
+        QFrame#focusRing {{ border: 2px solid {c.text}; background: transparent; }}
         QToolButton {{
             background: transparent; border: 1px solid transparent; border-radius: 4px;
             padding: {Space.XS}px {Space.M - 2}px;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import (
@@ -19,6 +21,7 @@ from PySide6.QtWidgets import (
 from dropline.station.reading import Reading
 from dropline_desktop import format
 from dropline_desktop import quantities as q
+from dropline_desktop.language import worded
 from dropline_desktop.quantities import Quantity
 from dropline_desktop.theme import Size, Space, Theme
 
@@ -54,30 +57,28 @@ class Figure(QLabel):
 class Tile(QFrame):
     """One figure: its symbol, its value with the unit, its name, and "?" for the definition."""
 
-    def __init__(self, theme: Theme, quantity: Quantity, symbol: str, name: str) -> None:
+    def __init__(
+        self, theme: Theme, quantity: Quantity, symbol: str, name: Callable[[], str]
+    ) -> None:
         super().__init__()
-        self._plain_name = name
+        self._plain_name = name()
+        self._name_of = name
         self.quantity = quantity
         self._theme = theme
         self._alarm = False
         self._symbol = QLabel(symbol)
         self._help = QToolButton()
         self._value = Figure(theme)
-        self._name = QLabel(name)
+        self._name = QLabel(self._plain_name)
         self.setProperty("card", True)
-        self.setToolTip(quantity.help())
-        self.setAccessibleName(quantity.name())
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._help.setText("?")
         self._help.setProperty("small", True)
-        self._help.setToolTip(quantity.help())
-        self._help.setAccessibleName(self.tr("What is {}?").format(quantity.name()))
-        self._help.setAccessibleDescription(quantity.definition())
         self._help.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._help.clicked.connect(self._explain)
         self._lay_out()
         theme.changed.connect(self._dress)
-        self._dress()
+        worded(self, self._word)
 
     @property
     def value(self) -> str:
@@ -123,6 +124,18 @@ class Tile(QFrame):
         column.addWidget(self._name)
         self._name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
+    def _word(self) -> None:
+        quantity, plain = self.quantity, self._name_of()
+        if self._name.text() == self._plain_name:
+            self._name.setText(plain)
+        self._plain_name = plain
+        self.setToolTip(quantity.help())
+        self.setAccessibleName(quantity.name())
+        self._help.setToolTip(quantity.help())
+        self._help.setAccessibleName(self.tr("What is {}?").format(quantity.name()))
+        self._help.setAccessibleDescription(quantity.definition())
+        self._dress()
+
     def _dress(self) -> None:
         colours = self._theme.colours
         caption = self._theme.font(Size.CAPTION)
@@ -143,26 +156,26 @@ class Tiles(QWidget):
         super().__init__(parent)
         self._theme = theme
         self.tiles = [
-            Tile(theme, quantity, symbol or quantity.symbol, name or quantity.name())
+            Tile(theme, quantity, symbol or quantity.symbol, name or quantity.name)
             for quantity, symbol, name in (
-                (q.ARRIVAL_RATE, "", ""),
-                (q.THROUGHPUT, "", ""),
-                (q.SERVICE_RATE, "", ""),
-                (q.UTILISATION, "", ""),
-                (q.MEAN_IN_SYSTEM, "", ""),
-                (q.P95, "τ p95", self.tr("response")),
-                (q.ETA, "ETA", ""),
+                (q.ARRIVAL_RATE, "", None),
+                (q.THROUGHPUT, "", None),
+                (q.SERVICE_RATE, "", None),
+                (q.UTILISATION, "", None),
+                (q.MEAN_IN_SYSTEM, "", None),
+                (q.P95, "τ p95", lambda: self.tr("response")),
+                (q.ETA, "ETA", None),
             )
         ]
         self._by_key = {tile.quantity.key: tile for tile in self.tiles}
         self._window = QLabel()
         self._state = QLabel()
         self._columns = 0
-        self.setAccessibleName(self.tr("Figures of the line"))
+        self._seconds: float | None = None
         self._lay_out()
         theme.changed.connect(self._dress)
         self._dress()
-        self._show_window(None)
+        worded(self, self._word)
 
     def show_reading(self, reading: Reading) -> None:
         """Show the figures of a reading; a few times a second is as often as one can read."""
@@ -175,6 +188,11 @@ class Tiles(QWidget):
         word = self.tr("paused") if stopped else self.tr("unstable") if grows else ""
         self._by_key["utilisation"].show_note(word, alarm=grows)
         self._state.setText(self._state_of(reading, grows=grows))
+
+    def _word(self) -> None:
+        self.setAccessibleName(self.tr("Figures of the line"))
+        self._show_window(self._seconds)
+        self._arrange()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """One row where there is room, else two."""
@@ -192,6 +210,7 @@ class Tiles(QWidget):
         return ""
 
     def _show_window(self, seconds: float | None) -> None:
+        self._seconds = seconds
         text = self.tr("over the last {}").format(format.duration(seconds and round(seconds, 1)))
         self._window.setText(text if seconds else self.tr("nothing measured yet"))
 

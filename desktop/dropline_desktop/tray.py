@@ -11,6 +11,7 @@ from dropline.events import Message, StationDrained
 from dropline.station import Reading
 from dropline_desktop import format
 from dropline_desktop.icons import application_icon
+from dropline_desktop.language import worded
 from dropline_desktop.notify import notify
 from dropline_desktop.sentences import drained_sentence
 
@@ -25,11 +26,12 @@ class Tray(QObject):
         super().__init__(window)
         self._window = window
         self._icon: QSystemTrayIcon | None = None
-        self._pause = QAction(self.tr("Pause"), self)
+        self._show, self._pause, self._quit = QAction(self), QAction(self), QAction(self)
         self._pause.setCheckable(True)
         self._pause.triggered.connect(self.pauseWanted)
         if QSystemTrayIcon.isSystemTrayAvailable():
             self._icon = self._make_icon()
+        worded(window, self._word)
 
     def listen(self, bus: EventBus) -> None:
         """Notify of every drop that is through; keep the menu and the tooltip true."""
@@ -51,16 +53,21 @@ class Tray(QObject):
     def _make_icon(self) -> QSystemTrayIcon:
         tray = QSystemTrayIcon(application_icon(), self)
         menu = QMenu(self._window)
-        show = menu.addAction(self.tr("Show or hide the window"))
-        show.triggered.connect(self._show_or_hide)
-        menu.addAction(self._pause)
+        self._show.triggered.connect(self._show_or_hide)
+        self._quit.triggered.connect(self.quitWanted)
+        menu.addActions([self._show, self._pause])
         menu.addSeparator()
-        menu.addAction(self.tr("Quit")).triggered.connect(self.quitWanted)
+        menu.addAction(self._quit)
         tray.setContextMenu(menu)
         tray.setToolTip("Dropline")
         tray.activated.connect(self._activated)
         tray.show()
         return tray
+
+    def _word(self) -> None:
+        self._show.setText(self.tr("&Show or hide the window"))
+        self._pause.setText(self.tr("&Pause"))
+        self._quit.setText(self.tr("&Quit"))
 
     def _activated(self, reason: QSystemTrayIcon.ActivationReason) -> None:
         if reason is QSystemTrayIcon.ActivationReason.Trigger:
@@ -75,7 +82,7 @@ class Tray(QObject):
     def _progress(self, reading: Reading) -> str:
         if not reading.in_system:
             return self.tr("Dropline: nothing to send")
-        text = self.tr("Dropline: {} files to send").format(format.count(reading.in_system))
+        text = self.tr("Dropline: %Ln file(s) to send", "", reading.in_system)
         if reading.paused:
             return self.tr("{}, paused").format(text)
         if reading.eta is not None:

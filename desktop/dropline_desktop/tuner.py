@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from dropline.station import MAX_WORKERS, Reading
 from dropline_desktop import format
 from dropline_desktop.icons import icon
+from dropline_desktop.language import worded
 from dropline_desktop.limit import LimitBox
 from dropline_desktop.theme import Size, Space, Theme
 
@@ -67,7 +68,7 @@ class Tuner(QWidget):
         self._lay_out()
         theme.changed.connect(self._dress)
         self._dress()
-        self._tell(wanted=workers, paused=False)
+        worded(self, self._word)
 
     @property
     def workers(self) -> int:
@@ -111,27 +112,20 @@ class Tuner(QWidget):
         self.spin.setValue(workers)
         self.spin.setAccelerated(True)
         self.spin.setKeyboardTracking(False)  # typing 16 must not ask for 1 first
-        self.spin.setAccessibleName(self.tr("Number of workers"))
-        self.spin.setToolTip(
-            self.tr("How many files are sent at the same time, 0 to {}").format(MAX_WORKERS)
-        )
         self.slider.setObjectName("workersSlider")
         self.slider.setRange(0, SLIDER_WORKERS)
         self.slider.setValue(workers)
         self.slider.setPageStep(4)
         self.slider.setTickInterval(8)
         self.slider.setTickPosition(QSlider.TickPosition.TicksBelow)
-        self.slider.setAccessibleName(self.tr("Number of workers"))
-        self.slider.setToolTip(self.spin.toolTip())
         self.pause.setObjectName("pauseButton")
         self.pause.setCheckable(True)
-        self.pause.setToolTip(self.tr("Start no more uploads; running ones end (Ctrl+P)"))
         self.spin.valueChanged.connect(self._chosen)
         self.slider.valueChanged.connect(self._chosen)
         self.pause.toggled.connect(self._pause_chosen)
 
     def _lay_out(self) -> None:
-        self._title = QLabel(self.tr("&Workers"))
+        self._title = QLabel()
         self._title.setBuddy(self.spin)
         head = QHBoxLayout()
         head.addWidget(self._title)
@@ -141,7 +135,7 @@ class Tuner(QWidget):
         # However long it gets, the panel stays as wide as it is.
         self._state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._note.setWordWrap(True)
-        self._limit_title = QLabel(self.tr("&Limit"))
+        self._limit_title = QLabel()
         self._limit_title.setBuddy(self.limit)
         foot = QHBoxLayout()
         foot.addWidget(self._limit_title)
@@ -176,7 +170,21 @@ class Tuner(QWidget):
         self._dress_pause()
         self.pauseWanted.emit(paused)
 
-    # --- what is shown ----------------------------------------------------------------------
+    # --- words and looks ----------------------------------------------------------------------
+
+    def _word(self) -> None:
+        tip = self.tr("How many files are sent at the same time, 0 to {}").format(MAX_WORKERS)
+        for control in (self.spin, self.slider):
+            control.setAccessibleName(self.tr("Number of workers"))
+            control.setToolTip(tip)
+        self.pause.setToolTip(self.tr("Start no more uploads; running ones end (Ctrl+P)"))
+        self._title.setText(self.tr("&Workers"))
+        self._limit_title.setText(self.tr("&Limit"))
+        self._lamps.setToolTip(
+            self.tr("One lamp a worker. Full: sends a file. Ring: is free. Orange: ends its file.")
+        )
+        self._tell(wanted=self.workers, paused=self.pause.isChecked())
+        self._dress_pause()
 
     def _show(self, workers: int) -> None:
         for control in (self.spin, self.slider):
@@ -185,8 +193,8 @@ class Tuner(QWidget):
 
     def _tell(self, *, wanted: int, paused: bool, ending: int = 0) -> None:
         if ending > 0:
-            text = self.tr("Fewer: {} running uploads end first, none is broken off.").format(
-                format.count(ending)
+            text = self.tr(
+                "Fewer: %Ln running upload(s) end first, none is broken off.", "", ending
             )
         elif paused:
             text = self.tr("Paused: nothing new is started until you resume.")
@@ -228,9 +236,6 @@ class Lamps(QWidget):
         self._counts = (0, 0, 0)
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setSizePolicy(policy)
-        self.setToolTip(
-            self.tr("One lamp a worker. Full: sends a file. Ring: is free. Orange: ends its file.")
-        )
 
     def show_counts(self, *, wanted: int, running: int, busy: int) -> None:
         """Light the lamps."""

@@ -20,8 +20,8 @@ from PySide6.QtWidgets import (
 )
 
 from dropline.events import FolderLost, FolderReturned, FolderUnwatched, FolderWatched, Message
-from dropline_desktop import format
 from dropline_desktop.icons import icon
+from dropline_desktop.language import worded
 from dropline_desktop.text import printable
 from dropline_desktop.theme import Space, Theme
 
@@ -40,7 +40,6 @@ class WatchedFolders(QDialog):
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle(self.tr("Watched folders"))
         self.resize(720, 300)
         self._folders: tuple[str, ...] = ()
         self._lost: dict[str, str] = {}
@@ -48,12 +47,14 @@ class WatchedFolders(QDialog):
         self._restless: dict[str, int] = {}
         self._items: dict[str, QTreeWidgetItem] = {}
         self.list = QTreeWidget()
-        self.stop = QPushButton(icon("stop", theme), self.tr("Stop watching"))
+        self._words = QLabel()
+        self._watch = QPushButton(icon("watch", theme), "")
+        self.stop = QPushButton(icon("stop", theme), "")
         self._timer = QTimer(self)
         self._timer.setInterval(EVERY)
         self._timer.timeout.connect(self.restlessAsked)
-        self._lay_out(QPushButton(icon("watch", theme), self.tr("Watch a folder…")))
-        self._show()
+        self._lay_out()
+        worded(self, self._word)
 
     def take(self, messages: list[Message]) -> None:
         """Take in a batch of events about watched folders."""
@@ -92,10 +93,8 @@ class WatchedFolders(QDialog):
         if folder not in self._notes:
             return self.tr("Looking at it…")
         waiting = self._restless.get(folder, 0)
-        if waiting == 1:
-            return self.tr("Watching; 1 file waits to be at rest")
         if waiting:
-            return self.tr("Watching; {} files wait to be at rest").format(format.count(waiting))
+            return self.tr("Watching; %Ln file(s) wait to be at rest", "", waiting)
         return " ".join(filter(None, (self.tr("Watching."), printable(self._notes[folder]))))
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -107,32 +106,38 @@ class WatchedFolders(QDialog):
         super().hideEvent(event)
         self._timer.stop()
 
-    def _lay_out(self, watch: QPushButton) -> None:
-        self.list.setRootIsDecorated(False)
-        self.list.setAllColumnsShowFocus(True)
-        self.list.setHeaderLabels([self.tr("Folder"), self.tr("State")])
-        self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.list.setStyleSheet(f"QTreeView::item {{ padding: {Space.S}px; }}")
-        self.list.header().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+    def _word(self) -> None:
+        self.setWindowTitle(self.tr("Watched folders"))
         self.list.setAccessibleName(self.windowTitle())
-        self.list.itemSelectionChanged.connect(self._show_stop)
-        words = QLabel(
+        self.list.setHeaderLabels([self.tr("Folder"), self.tr("State")])
+        self._watch.setText(self.tr("Watch a folder…"))
+        self.stop.setText(self.tr("Stop watching"))
+        self._words.setText(
             self.tr(
                 "What is in a watched folder, and what comes, is sent once it is at rest: each "
                 "content once. Dropline watches these folders again when it starts."
             )
         )
-        words.setWordWrap(True)
+        self._show()
+
+    def _lay_out(self) -> None:
+        self.list.setRootIsDecorated(False)
+        self.list.setAllColumnsShowFocus(True)
+        self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.list.setStyleSheet(f"QTreeView::item {{ padding: {Space.S}px; }}")
+        self.list.header().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.list.itemSelectionChanged.connect(self._show_stop)
+        self._words.setWordWrap(True)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-        for button in (watch, self.stop):
+        for button in (self._watch, self.stop):
             button.setAutoDefault(False)
             buttons.addButton(button, QDialogButtonBox.ButtonRole.ActionRole)
-        watch.clicked.connect(self.watchAsked)
+        self._watch.clicked.connect(self.watchAsked)
         self.stop.clicked.connect(self._ask_to_stop)
         buttons.rejected.connect(self.close)
         layout = QVBoxLayout(self)
         layout.setSpacing(Space.M)
-        layout.addWidget(words)
+        layout.addWidget(self._words)
         layout.addWidget(self.list, 1)
         layout.addWidget(buttons)
 

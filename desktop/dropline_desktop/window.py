@@ -6,9 +6,20 @@ connects them.
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TypeVar
+
+from PySide6.QtCore import QLocale, Qt, Signal
 from PySide6.QtGui import QAction, QActionGroup, QCloseEvent
-from PySide6.QtWidgets import QMainWindow, QMessageBox, QSplitter, QStackedWidget, QWidget
+from PySide6.QtWidgets import (
+    QMainWindow,
+    QMenu,
+    QMessageBox,
+    QSplitter,
+    QStackedWidget,
+    QWidget,
+)
 
 from dropline import __version__
 from dropline.bus import EventBus
@@ -23,12 +34,14 @@ from dropline.events import (
 )
 from dropline.station import Order, Reading
 from dropline_desktop import format
-from dropline_desktop.actions import Menu, commands
+from dropline_desktop.actions import Command, Menu, commands
 from dropline_desktop.drop_zone import Chooser, Drops, DropZone
 from dropline_desktop.events import EventLog
 from dropline_desktop.icons import application_icon
 from dropline_desktop.instruments import READING_EVERY, Instruments, column
+from dropline_desktop.language import Language, worded
 from dropline_desktop.notices import Notices
+from dropline_desktop.palette import Palette
 from dropline_desktop.sentences import sentence
 from dropline_desktop.settings import Settings
 from dropline_desktop.share import ShareDialog
@@ -36,6 +49,8 @@ from dropline_desktop.status import StatusBar
 from dropline_desktop.theme import Mode, Space, Theme
 from dropline_desktop.transfers import TransfersPanel
 from dropline_desktop.watched import WatchedFolders
+
+T = TypeVar("T", bound=StrEnum)
 
 
 class MainWindow(QMainWindow):
@@ -71,6 +86,7 @@ class MainWindow(QMainWindow):
     #: Ask for a recorded log to show; show the history.
     openLogAsked = Signal()
     historyAsked = Signal()
+    languageWanted = Signal(Language)
     #: Seconds that the figures are to be taken over.
     windowChosen = Signal(float)
     closed = Signal()
@@ -85,17 +101,24 @@ class MainWindow(QMainWindow):
         self.setWindowIcon(application_icon())
         self.chooser = Chooser(self, settings.last_folder)
         self.drops = Drops(self)
-        self._actions = self._make_actions()
+        self.commands = Palette(self)
+        self._actions = {command.name: self._make_action(command) for command in commands()}
         self.notices = Notices(theme)
         self.drop_zone = DropZone(theme, self._actions["addFiles"], self._actions["addFolder"])
         self.transfers = TransfersPanel(theme)
         self.instruments = Instruments(
-            theme, workers=settings.workers, order=settings.order, limit=settings.limit
+            theme,
+            workers=settings.workers,
+            order=settings.order,
+            limit=settings.limit,
+            goal=settings.goal,
         )
         self.tiles = self.instruments.tiles
         self.charts = self.instruments.charts
         self.tuner = self.instruments.tuner
+        self.tune = self.instruments.tune
         self.order = self.instruments.order
+        self.charts.lanes.name_of = self.transfers.model.rows.name_of
         self.log = EventLog(theme, self.transfers.model.rows.name_of)
         self.status = StatusBar(theme)
         self.watched = WatchedFolders(theme, self)
@@ -105,6 +128,7 @@ class MainWindow(QMainWindow):
         self._make_menus()
         self._connect()
         self._restore()
+        worded(self, self._word)
         self.drops.claim(self)
 
     def listen(self, bus: EventBus) -> None:
@@ -194,8 +218,8 @@ class MainWindow(QMainWindow):
 
     # --- how it is put together -------------------------------------------------------------
 
-    def _make_actions(self) -> dict[str, QAction]:
-        runs = {
+    def _make_action(self, command: Command) -> QAction:
+        runs: dict[str, Callable[..., object]] = {
             "addFiles": self.chooser.files,
             "addFolder": self.chooser.directory,
             "paste": self.drops.paste,
@@ -209,12 +233,10 @@ class MainWindow(QMainWindow):
             "stopScan": self.stopScanAsked.emit,
             "record": self.recordWanted.emit,
             "simulate": self.simulateAsked.emit,
+            "palette": self.commands.open,
             "about": self._about,
         }
-        return {
-            command.name: command.make(self._theme, self, runs[command.name])
-            for command in commands()
-        }
+        return command.make(self._theme, self, runs[command.name])
 
     def _lay_out(self) -> None:
         self._stage = QStackedWidget()
@@ -237,35 +259,56 @@ class MainWindow(QMainWindow):
         return self._columns, self._rows, self.instruments
 
     def _make_menus(self) -> None:
-        menus = {menu: self.menuBar().addMenu(menu.title) for menu in Menu}
+        self._menus = {menu: self.menuBar().addMenu("") for menu in Menu}
         for command in commands():
             if command.apart:
-                menus[command.menu].addSeparator()
-            menus[command.menu].addAction(self._actions[command.name])
-        view = menus[Menu.VIEW]
-        for part, text in (
-            (self.instruments.panel, self.tr("&Tuning panel")),
-            (self.log, self.tr("&Event log")),
-        ):
-            shown = view.addAction(text)
+                self._menus[command.menu].addSeparator()
+            self._menus[command.menu].addAction(self._actions[command.name])
+        view = self._menus[Menu.VIEW]
+        self._show_tune, self._show_log = view.addAction(""), view.addAction("")
+        for shown, part in ((self._show_tune, self.instruments.panel), (self._show_log, self.log)):
             shown.setCheckable(True)
             shown.setChecked(True)
             shown.toggled.connect(part.setVisible)
         view.addSeparator()
-        self._add_themes(view.addMenu(self.tr("T&heme")))
+        self._theme_menu, self._language_menu = view.addMenu(""), view.addMenu("")
+        self._themes = self._choices(self._theme_menu, Mode, self._theme.mode, self._choose_theme)
+        self._languages = self._choices(
+            self._language_menu, Language, self._settings.language, self._choose_language
+        )
 
-    def _add_themes(self, menu: QWidget) -> None:
+    def _choices(
+        self, menu: QMenu, values: type[T], chosen: T, choose: Callable[[T], None]
+    ) -> dict[T, QAction]:
+        """Actions of which one is on, one for each of the values."""
         group = QActionGroup(self)
-        for mode, text in (
-            (Mode.SYSTEM, self.tr("As the system")),
-            (Mode.LIGHT, self.tr("Light")),
-            (Mode.DARK, self.tr("Dark")),
-        ):
-            action = group.addAction(text)
+        actions = {value: group.addAction("") for value in values}
+        for value, action in actions.items():
             action.setCheckable(True)
-            action.setChecked(self._theme.mode is mode)
-            action.triggered.connect(lambda _on, mode=mode: self._choose_theme(mode))
+            action.setChecked(value is chosen)
+            action.triggered.connect(lambda _on, value=value: choose(value))
             menu.addAction(action)
+        return actions
+
+    def _word(self) -> None:
+        self.setLocale(QLocale())
+        for menu, shown in self._menus.items():
+            shown.setTitle(menu.title)
+        for command in commands():
+            command.word(self._actions[command.name])
+        self._show_tune.setText(self.tr("&Tuning panel"))
+        self._show_log.setText(self.tr("&Event log"))
+        self._theme_menu.setTitle(self.tr("T&heme"))
+        self._language_menu.setTitle(self.tr("&Language"))
+        for action, text in (
+            (self._themes[Mode.SYSTEM], self.tr("&As the system")),
+            (self._themes[Mode.LIGHT], self.tr("&Light")),
+            (self._themes[Mode.DARK], self.tr("&Dark")),
+            (self._languages[Language.SYSTEM], self.tr("&As the system")),
+            (self._languages[Language.ENGLISH], "&English"),
+            (self._languages[Language.CHINESE], "简体中文(&C)"),
+        ):
+            action.setText(text)
 
     def _connect(self) -> None:
         self.drops.received.connect(self.dropped)
@@ -284,6 +327,8 @@ class MainWindow(QMainWindow):
         self.tuner.pauseWanted.connect(self.pauseWanted)
         self.tuner.limit.wanted.connect(self.limitWanted)
         self.tuner.limit.refused.connect(self.show_notice)
+        self.tune.exportFailed.connect(self.show_notice)
+        self.tune.exported.connect(self.tell_saved)
         self.order.orderWanted.connect(self.orderWanted)
         self.status.probeAsked.connect(self.probeAsked)
         self.status.shareAsked.connect(self.share.open)
@@ -301,7 +346,7 @@ class MainWindow(QMainWindow):
     def _restore(self) -> None:
         self.resize(1280, 760)
         self.restoreGeometry(self._settings.layout("window"))
-        sizes = {"columns": [430, 840], "rows": [560, 110], "instruments": [640, 240]}
+        sizes = {"columns": [430, 840], "rows": [560, 110], "instruments": [560, 320]}
         for splitter, (name, first) in zip(self._splitters, sizes.items(), strict=True):
             if not splitter.restoreState(self._settings.layout(name)):
                 splitter.setSizes(first)
@@ -321,6 +366,10 @@ class MainWindow(QMainWindow):
     def _choose_theme(self, mode: Mode) -> None:
         self._theme.set_mode(mode)
         self._settings.theme = mode
+
+    def _choose_language(self, language: Language) -> None:
+        self._settings.language = language
+        self.languageWanted.emit(language)
 
     def _show_watched(self) -> None:
         self.watched.show()

@@ -21,6 +21,8 @@ BENCHMARKS = {
     "peers": "peers",
     "bus": "buses",
     "meter": "meters",
+    "accuracy": "accuracy",
+    "lanes": "lanes",
     "window": "window",
     "charts": "charts",
     "servers": "wsgi_servers",

@@ -28,6 +28,8 @@ from dropline.station import Backoff, Breaker
 from dropline.targets import ReceiverTarget
 from dropline.targets.http import Timeouts
 
+from .postgres import Postgres
+
 Until = Callable[..., None]
 
 
@@ -317,3 +319,20 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
     yield mount
     for place in mounted:
         subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(need_program: Callable[[str, str], str]) -> Iterator[Postgres]:
+    """A PostgreSQL server."""
+    made = Postgres(need_program)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'database.sqlite'}"
+    url: str = request.getfixturevalue("postgres").database()
+    return url

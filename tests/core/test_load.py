@@ -22,6 +22,7 @@ from dropline.load import (
     Arrivals,
     Batch,
     Even,
+    Expected,
     Exponential,
     Files,
     Fixed,
@@ -39,6 +40,7 @@ from dropline.load import (
     scv,
 )
 from dropline.load.items import FOLDER
+from dropline.load.replicas import replicate
 from dropline.meter import Entry, Kind
 from dropline.station import Aborted, Attempt, Reading
 from dropline.targets import Upload
@@ -291,15 +293,80 @@ def test_expectations_are_those_of_the_formulas() -> None:
     found = expect(Poisson(1), Listed([100, 300]), Service(Fixed(0.1), per_byte=1e-3), 1)
     assert found.steady is not None
     assert found.steady.mean_wait == pytest.approx(theory.mg1(1, 1 / 0.3, 1 / 9).mean_wait)
-    # everybody waits for everybody
-    found = expect(Poisson(5), Fixed(0), Service(Exponential(0.1), contention=1), 4)
-    assert found.service_rate == pytest.approx(2.5)
+
+
+def test_workers_that_wait_for_each_other_are_expected_to() -> None:
+    def found(arrivals: Arrivals, law: Law, workers: int, contention: float) -> Expected:
+        return expect(arrivals, Fixed(0), Service(law, contention=contention), workers)
+
+    # all that n workers do is what one could: L is that of M/M/1
+    alone = theory.mm1(5, 10)
+    shared = found(Poisson(5), Exponential(0.1), 4, 1.0)
+    assert shared.model == "M/M/4 with contention"
+    assert shared.steady is not None
+    assert shared.steady.mean_in_system == pytest.approx(alone.mean_in_system)
+    assert shared.steady.mean_response == pytest.approx(alone.mean_response)
+    assert shared.service_rate == pytest.approx(5 / (4 * shared.steady.utilisation))
+    # hardly any contention is none
+    little, none = (found(Poisson(30), LogNormal(0.1, 2), 4, alpha) for alpha in (1e-9, 0))
+    assert little.steady is not None
+    assert none.steady is not None
+    assert little.steady.mean_wait == pytest.approx(none.steady.mean_wait, rel=1e-6)
+    assert (none.enough, found(Poisson(30), Fixed(0.1), 4, 1.0).enough) == (4, None)
+    assert found(Poisson(30), Fixed(0.1), 4, 1.0).is_unstable
 
 
 def test_a_line_that_cannot_keep_up_settles_nowhere() -> None:
     found = expect(Poisson(50), Fixed(0), Service(Exponential(0.1)), 4)
     assert found.steady is not None
-    assert (found.steady.growth, found.p95, found.settling) == (pytest.approx(10), None, 0.0)
+    assert (found.steady.growth, found.p95, found.settling) == (10, math.inf, 0.0)
+    assert (found.is_unstable, found.enough) == (True, 6)
+
+
+# --- what chance does -----------------------------------------------------------------------------
+
+
+def test_where_nothing_is_left_to_chance_all_runs_are_alike() -> None:
+    found = replicate(Load(Even(10), seconds=10.01), Service(Fixed(0.05)), 2, 0.5)
+    expected = {
+        "arrival_rate": 10,
+        "service_rate": 20,
+        "utilisation": 0.25,
+        "throughput": 10,
+        "mean_in_system": 0.5,
+        "mean_waiting": 0,
+        "mean_response": 0.05,
+        "mean_wait": 0,
+        "response_p95": 0.05,
+    }
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert found[name] == pytest.approx((value,) * 3, rel=0.03, abs=1e-9), name
+
+
+def test_longer_runs_come_nearer_to_theory() -> None:
+    theirs = theory.mmc(30, 10, 4).mean_response
+    short, long = (
+        replicate(Load(Poisson(30), seconds=seconds), Service(Exponential(0.1)), 4, 0.25)
+        for seconds in (20, 300)
+    )
+    for runs in (short, long):
+        assert runs["mean_response"].low < theirs < runs["mean_response"].high
+    widths = [runs["mean_response"].high - runs["mean_response"].low for runs in (short, long)]
+    assert widths[1] < widths[0]
+
+
+def test_a_batch_is_watched_until_its_end() -> None:
+    found = replicate(Load(Batch(40)), Service(Fixed(0.5)), 4, 0.0)
+    assert found["arrival_rate"].expected == pytest.approx(8)  # 40 in 5 s
+    assert found["utilisation"].expected == pytest.approx(1)
+
+
+def test_what_cannot_be_replayed_is_not_told() -> None:
+    service = Service(Fixed(0.1), contention=0.1)
+    assert replicate(Load(Poisson(5), seconds=10), service, 2, 0.0) == {}
+    assert replicate(Load(Poisson(1000), seconds=1000), Service(Fixed(0.1)), 2, 0.0) == {}
+    assert replicate(Load(Poisson(0.001), seconds=0.001), Service(Fixed(0.1)), 2, 0.0) == {}
 
 
 # --- a real station -------------------------------------------------------------------------------
@@ -314,11 +381,13 @@ def make_load(bus: MemoryBus) -> Iterator[MakeLoad]:
         load: Load,
         service: Service,
         observer: Callable[[Sequence[Entry]], None] = lambda _entries: None,
+        log: Path | None = None,
         **options: object,
     ) -> LoadLine:
         line = LoadLine(load, SimulatedTarget(service, seed=load.seed), bus, **options)
         made.append(line)
         line.station.watch(observer)
+        line.record(log)
         line.start()
         return line
 
@@ -338,8 +407,7 @@ def test_a_load_goes_through_a_real_station(
     entries: list[Entry] = []
     load = Load(Poisson(400), jobs=200, seed=5)
     service = Service(Exponential(0.004))
-    line = make_load(load, service, entries.extend)
-    line.record(tmp_path / "load.jsonl")
+    line = make_load(load, service, entries.extend, tmp_path / "load.jsonl")
     finish(line)
     reading = line.read(60)
     assert (reading.station, reading.finished, reading.in_system) == ("load", 200, 0)
@@ -389,6 +457,12 @@ def test_a_load_ends_at_once(make_load: MakeLoad, until: Until) -> None:
     line.close()
     assert not line.arriving
     assert line.station.counts().running == 0
+
+
+def test_a_load_that_never_began_ends(bus: MemoryBus) -> None:
+    line = LoadLine(Load(Poisson(1)), SimulatedTarget(Service(Fixed(1.0))), bus)
+    line.close()
+    assert not line.arriving
 
 
 def test_what_waits_can_be_cancelled_and_workers_resized(make_load: MakeLoad, until: Until) -> None:

@@ -50,6 +50,10 @@ def test_theory_stands_beside_what_was_measured(call: Callable[..., Done]) -> No
     assert answer["measured"].keys() >= answer["theory"].keys() - {"model", "drain"}
     assert answer["measured"]["arrivals"] <= 200
     assert answer["verdict"] in {"valid", "doubtful"}
+    assert answer["by_chance"].keys() == answer["theory"].keys() - {"model", "drain"}
+    assert (
+        answer["by_chance"]["utilisation"]["low"] < 0.2 < answer["by_chance"]["utilisation"]["high"]
+    )
 
 
 def test_people_get_a_table_and_a_sentence(call: Callable[..., Done]) -> None:
@@ -90,6 +94,13 @@ def test_a_load_is_recorded_and_comes_again(call: Callable[..., Done], tmp_path:
     again = json.loads(call("--arrivals", log, "--mean", 0.002, "--json").stdout)
     assert again["measured"]["arrivals"] <= 200
     assert again["theory"]["model"] == "G/M/4"
+
+
+def test_a_log_that_cannot_be_written_is_told_of(call: Callable[..., Done], tmp_path: Path) -> None:
+    done = call(*QUICK, "--record", tmp_path)
+    assert done.returncode == 0
+    assert "theory M/M/4" in done.stdout
+    assert done.stderr.startswith(f"dropline load: Recording to {tmp_path} stopped: ")
 
 
 @pytest.mark.parametrize(
@@ -170,3 +181,4 @@ def test_a_signal_ends_it_with_what_was_measured(until: Until, tmp_path: Path) -
         output, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (130, "")
     assert "theory M/M/4" in output
+    assert "such runs" not in output  # it was not as long as they would be

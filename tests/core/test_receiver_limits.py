@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import socket
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from dropline.receiver import Receiver, body
+from dropline.receiver import Receiver, body, server
 from dropline.receiver.gate import Rate
 from dropline.receiver.problems import Problem
 
@@ -150,3 +151,52 @@ def test_what_is_stored_is_counted(receiver: Receiver, until: Until) -> None:
     assert metric(receiver, f"dropline_request_seconds_count{{{route}}}") == 2
     text = requests.get(f"{receiver.url}/metrics")
     assert text.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+
+
+def test_a_client_from_elsewhere_has_so_many_connections_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    monkeypatch.setattr(server, "MAX_OF_A_CLIENT", 3)
+    monkeypatch.setattr(server, "is_loopback", lambda _host: False)  # we are from elsewhere
+    with running(tmp_path) as receiver:
+        held = [begin(receiver, "GET / HTTP/1.1\r\n") for _ in range(3)]
+        with begin(receiver, "") as refused:
+            assert refused.recv(1) == b""
+        held.pop().close()
+        until(lambda: can_ask(receiver))
+        for sock in held:
+            sock.close()
+
+
+def can_ask(receiver: Receiver) -> bool:
+    try:
+        requests.get(f"{receiver.url}/healthz", headers={"Connection": "close"})
+    except requests.ConnectionError:
+        return False
+    return True
+
+
+def test_all_connections_together_are_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 3)
+    with running(tmp_path) as receiver:
+        held = [begin(receiver, "GET / HTTP/1.1\r\n") for _ in range(3)]
+        with begin(receiver, "") as refused:
+            assert refused.recv(1) == b""
+        for sock in held:
+            sock.close()
+        until(lambda: can_ask(receiver))
+
+
+def test_a_name_that_is_too_long_is_refused(receiver: Receiver) -> None:
+    long = "é" * 4097
+    files = [("file", ("short", b"1")), ("file", (long, b"2"))]
+    told = requests.post(f"{receiver.url}/upload", files=files).json()["files"]
+    assert (told[0]["name"], told[1]["error"]["status"]) == ("short", 413)
+    assert "longer than 4,096 characters" in told[1]["error"]["detail"]
+    assert requests.put(f"{receiver.url}/files/by-name/{'x' * 4097}", data=b"").status_code == 413
+    metadata = base64.b64encode(long.encode()).decode()
+    headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "1"}
+    headers["Upload-Metadata"] = f"filename {metadata}"
+    assert requests.post(f"{receiver.url}/tus/", headers=headers).status_code == 413

@@ -24,6 +24,7 @@ import pytest
 import requests
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import create_engine, text
 
 from dropline.bus import MemoryBus
 from dropline.events import FileReceived
@@ -36,6 +37,8 @@ from dropline.receiver.store import Store
 posix_only = pytest.mark.skipif(
     os.name == "nt", reason="kills, limits and mounts as POSIX has them"
 )
+
+KILLS = int(os.environ.get("DROPLINE_TORTURE", "15"))
 
 
 @contextmanager
@@ -69,18 +72,19 @@ def on_disk(data: Path) -> dict[str, Path]:
     return {path.name: path for path in (data / "files").glob("*/*")}
 
 
-def in_database(path: Path) -> dict[str, bytes]:
-    """The contents that a receiver's SQLite file holds, by file id."""
-    connection = sqlite3.connect(path)
-    rows = connection.execute("SELECT file_id, content FROM contents").fetchall()
-    connection.close()
-    return {str(uuid.UUID(file_id)): content for file_id, content in rows}
+def in_database(url: str) -> dict[str, bytes]:
+    """The contents that a receiver's database holds, by file id."""
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT file_id, content FROM contents")).all()
+    engine.dispose()
+    return {str(uuid.UUID(str(file_id))): bytes(content) for file_id, content in rows}
 
 
-def assert_sound(data: Path, files: list[dict[str, Any]], database: Path | None = None) -> None:
+def assert_sound(data: Path, files: list[dict[str, Any]], database: str | None = None) -> None:
     """Every row has whole bytes, all bytes have a row, nothing temporary is left."""
     on_its_own = {file_id: path.read_bytes() for file_id, path in on_disk(data).items()}
-    kept = in_database(database or data / "receiver.sqlite")
+    kept = in_database(database or f"sqlite:///{data / 'receiver.sqlite'}")
     assert not on_its_own.keys() & kept.keys()
     stored = on_its_own | kept
     assert set(stored) == {file["file_id"] for file in files}
@@ -93,20 +97,20 @@ def assert_sound(data: Path, files: list[dict[str, Any]], database: Path | None 
 # --- across restarts ----------------------------------------------------------------------------
 
 
-def test_files_and_keys_outlive_the_process(tmp_path: Path) -> None:
-    with running(tmp_path) as receiver:
+def test_files_and_keys_outlive_the_process(tmp_path: Path, database: str) -> None:
+    with running(tmp_path, database=database) as receiver:
         first = put(receiver.url, "a", b"1", "k").json()
-    with running(tmp_path) as receiver:
+    with running(tmp_path, database=database) as receiver:
         again = put(receiver.url, "a", b"1", "k").json()
         assert again["file_id"] == first["file_id"]
         assert again["files"][0]["duplicate"]
         assert put(receiver.url, "b", b"2").json()["file_id"] > first["file_id"]
-        assert_sound(tmp_path, listed(receiver.url))
+        assert_sound(tmp_path, listed(receiver.url), database)
 
 
-def test_a_start_finishes_what_was_cut(tmp_path: Path) -> None:
+def test_a_start_finishes_what_was_cut(tmp_path: Path, database: str) -> None:
     """Each thing that a kill can leave in transit is finished or removed."""
-    with running(tmp_path, small=0) as receiver:
+    with running(tmp_path, database=database, small=0) as receiver:
         ids = [put(receiver.url, name, name.encode()).json()["file_id"] for name in "abc"]
         requests.delete(f"{receiver.url}/files/{ids[2]}")
     transit = tmp_path / "transit"
@@ -114,13 +118,13 @@ def test_a_start_finishes_what_was_cut(tmp_path: Path) -> None:
     (transit / str(uuid.uuid4())).write_bytes(b"named, but without a row")
     (transit / ids[2]).write_bytes(b"deleted, but the bytes were still there")
     (transit / "0123.part").write_bytes(b"half a fi")
-    with running(tmp_path) as receiver:
+    with running(tmp_path, database=database) as receiver:
         assert [file["file_id"] for file in listed(receiver.url)] == ids[:2]
-        assert_sound(tmp_path, listed(receiver.url))
+        assert_sound(tmp_path, listed(receiver.url), database)
 
 
-def test_a_stored_file_in_transit_can_be_read(tmp_path: Path) -> None:
-    with running(tmp_path, small=0) as receiver:
+def test_a_stored_file_in_transit_can_be_read(tmp_path: Path, database: str) -> None:
+    with running(tmp_path, database=database, small=0) as receiver:
         file_id = put(receiver.url, "a", b"1").json()["file_id"]
         path = on_disk(tmp_path)[file_id]
         path.rename(tmp_path / "transit" / file_id)
@@ -151,7 +155,7 @@ def test_another_database_can_be_given(tmp_path: Path) -> None:
         put(receiver.url, "a", b"1")
     with running(tmp_path / "data", database=url) as receiver:
         files = listed(receiver.url)
-        assert_sound(tmp_path / "data", files, tmp_path / "elsewhere.db")
+        assert_sound(tmp_path / "data", files, url)
     assert not (tmp_path / "data" / "receiver.sqlite").exists()
 
 
@@ -171,10 +175,10 @@ def test_a_database_without_its_driver_says_what_to_install(
 
 @pytest.mark.parametrize("small", [0, 10])
 def test_a_small_file_is_kept_in_the_database_and_any_other_as_a_file(
-    tmp_path: Path, small: int
+    tmp_path: Path, database: str, small: int
 ) -> None:
     contents = {"none": b"", "ten": b"0123456789", "eleven": b"0123456789a"}
-    with running(tmp_path, small=small) as receiver:
+    with running(tmp_path, database=database, small=small) as receiver:
         ids = {
             name: put(receiver.url, name, content).json()["file_id"]
             for name, content in contents.items()
@@ -182,8 +186,10 @@ def test_a_small_file_is_kept_in_the_database_and_any_other_as_a_file(
         assert set(on_disk(tmp_path)) == {
             ids[name] for name, content in contents.items() if len(content) > small or not small
         }
-        assert_sound(tmp_path, listed(receiver.url))
-    with running(tmp_path, small=1 << 20) as receiver:  # another choice leaves them where they are
+        assert_sound(tmp_path, listed(receiver.url), database)
+    with running(
+        tmp_path, database=database, small=1 << 20
+    ) as receiver:  # another choice leaves them where they are
         for name, content in contents.items():
             url = f"{receiver.url}/files/{ids[name]}"
             answer = requests.get(url)
@@ -195,20 +201,20 @@ def test_a_small_file_is_kept_in_the_database_and_any_other_as_a_file(
                 assert requests.get(url, headers=tag).status_code == 304
             assert requests.delete(url).status_code == 204
             assert requests.get(url).status_code == 404
-        assert_sound(tmp_path, [])
+        assert_sound(tmp_path, [], database)
 
 
 def test_many_small_files_in_one_request_take_little_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What does not fit into a request's share of memory goes to the disk."""
     contents = [bytes([number]) * 10_000 for number in range(50)]
     monkeypatch.setattr("dropline.receiver.upload.MAX_IN_MEMORY", 200_000)
-    with running(tmp_path) as receiver:
+    with running(tmp_path, database=database) as receiver:
         files = [("file", (str(n), content)) for n, content in enumerate(contents)]
         assert requests.post(f"{receiver.url}/upload", files=files).status_code == 201
         assert len(on_disk(tmp_path)) == 30
-        assert_sound(tmp_path, listed(receiver.url))
+        assert_sound(tmp_path, listed(receiver.url), database)
 
 
 # --- the parts ----------------------------------------------------------------------------------
@@ -234,28 +240,28 @@ def row(name: str, key: str | None = None, part: int = 0) -> StoredFile:
     return StoredFile(str(uuid.uuid4()), name, 1, "0" * 64, "text/plain", "2026-01-01", key, part)
 
 
-def test_rows_are_added_all_or_none(tmp_path: Path) -> None:
-    database = Database(None, tmp_path)
+def test_rows_are_added_all_or_none(tmp_path: Path, database: str) -> None:
+    rows = Database(database, tmp_path)
     first = row("a", "k")
-    database.add([first, row("b"), row("c")], {first.file_id: b"1"})
+    rows.add([first, row("b"), row("c")], {first.file_id: b"1"})
     refused = row("d")
     with pytest.raises(KeyTakenError):
-        database.add([refused, row("e", "k")], {refused.file_id: b"2"})
-    assert database.content(first.file_id) == b"1"
-    assert database.content(refused.file_id) is None
-    assert sorted(file.name for file in database.page(10)) == ["a", "b", "c"]
-    database.add([row("f", "k", part=1)], {})
+        rows.add([refused, row("e", "k")], {refused.file_id: b"2"})
+    assert rows.content(first.file_id) == b"1"
+    assert rows.content(refused.file_id) is None
+    assert sorted(file.name for file in rows.page(10)) == ["a", "b", "c"]
+    rows.add([row("f", "k", part=1)], {})
     keys = [("k", part) for part in range(300)] + [("other", 0)]
-    assert {key: file.name for key, file in database.by_keys(keys).items()} == {
+    assert {key: file.name for key, file in rows.by_keys(keys).items()} == {
         ("k", 0): "a",
         ("k", 1): "f",
     }
-    assert database.by_keys([]) == {}
-    assert database.remove(first.file_id)
-    assert not database.remove(first.file_id)
-    assert database.get(first.file_id) is None
-    assert database.content(first.file_id) is None
-    database.close()
+    assert rows.by_keys([]) == {}
+    assert rows.remove(first.file_id)
+    assert not rows.remove(first.file_id)
+    assert rows.get(first.file_id) is None
+    assert rows.content(first.file_id) is None
+    rows.close()
 
 
 def test_a_busy_database_is_waited_for_then_told(tmp_path: Path) -> None:
@@ -272,9 +278,9 @@ def test_a_busy_database_is_waited_for_then_told(tmp_path: Path) -> None:
         assert_sound(tmp_path, listed(receiver.url))
 
 
-def test_one_files_trouble_is_not_anothers(tmp_path: Path, bus: MemoryBus) -> None:
+def test_one_files_trouble_is_not_anothers(tmp_path: Path, bus: MemoryBus, database: str) -> None:
     """Files that share a transaction with one whose bytes are gone are stored all the same."""
-    store = Store(tmp_path, None, bus)
+    store = Store(tmp_path, database, bus)
     events = []
     for number in range(5):
         spool = store.spool(0)
@@ -320,7 +326,8 @@ for line in sys.stdin:
     if pid:
         print(os.waitpid(pid, 0)[1], flush=True)
         continue
-    receiver = Receiver(Path(line.strip()), port=0)
+    data, database = line.rstrip("\\n").split("\\t")
+    receiver = Receiver(Path(data), port=0, database=database or None)
     receiver.start()
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
@@ -345,9 +352,9 @@ class Servers:
         self.pid: int | None = None
         self._once = threading.Lock()
 
-    def start(self, data: Path) -> str:
+    def start(self, data: Path, database: str = "") -> str:
         """Start one on a data folder; its URL."""
-        print(data, file=self._stdin, flush=True)
+        print(data, database, sep="\t", file=self._stdin, flush=True)
         pid, url = self._stdout.readline().split()
         self.pid = int(pid)
         return url
@@ -461,20 +468,21 @@ def part(key: str, content: bytes) -> tuple[str, tuple[str, bytes, str, dict[str
 
 
 @posix_only
+@pytest.mark.timeout(120 + 20 * KILLS)
 def test_kill_at_any_instant_loses_nothing_and_leaves_nothing(
-    servers: Servers, tmp_path: Path
+    servers: Servers, tmp_path: Path, database: str
 ) -> None:
     load = Load(seed=1)
-    for _ in range(15):
-        load.run(servers.start(tmp_path), servers)
+    for _ in range(KILLS):
+        load.run(servers.start(tmp_path, database), servers)
         assert servers.wait() == signal.SIGKILL
-        url = servers.start(tmp_path)
+        url = servers.start(tmp_path, database)
         files = listed(url)
-        assert_sound(tmp_path, files)
+        assert_sound(tmp_path, files, database)
         load.check(files)
         servers.signal(signal.SIGTERM)
         assert servers.wait() == 0
-    url = servers.start(tmp_path)
+    url = servers.start(tmp_path, database)
     for key in load.unanswered():  # a sender sends again what it has no answer for
         requests.post(f"{url}/upload", files=[part(key, load.sent[key])])
     names = [file["name"] for file in listed(url)]

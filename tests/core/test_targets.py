@@ -469,7 +469,7 @@ def read(source: Source, size: int = BLOCK) -> bytes:
 
 def test_a_source_gives_its_bytes_and_their_digest(tmp_path: Path) -> None:
     item = upload(tmp_path / "file", bytes(range(256)) * 100)
-    with Source(item) as source:
+    with Source(item, attempt()) as source:
         assert read(source, 1000) == bytes(range(256)) * 100
         assert source.hash.hexdigest() == hashlib.sha256(bytes(range(256)) * 100).hexdigest()
 
@@ -500,7 +500,7 @@ def test_a_change_while_it_is_read_shows_with_the_last_byte(
     tmp_path: Path, change: str, at: int
 ) -> None:
     item = upload(tmp_path / "file", b"a" * 200)
-    with Source(item) as source:
+    with Source(item, attempt()) as source:
         if at:
             source.read(at)
         CHANGES[change](tmp_path / "file")
@@ -514,7 +514,7 @@ def test_a_change_right_after_the_last_one_shows_too(tmp_path: Path) -> None:
     for _ in range(30):
         path.write_bytes(b"a" * 200)
         item = Upload(str(path), str(path), "file", 200, 0)
-        with Source(item) as source:
+        with Source(item, attempt()) as source:
             source.read(100)
             with path.open("r+b") as file:
                 file.write(b"b" * 200)
@@ -525,11 +525,11 @@ def test_a_change_right_after_the_last_one_shows_too(tmp_path: Path) -> None:
 def test_a_file_written_just_now_costs_a_tick_only(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"a")
     assert 0 < TICK < 0.1
-    with Source(upload(tmp_path / "file", None)) as source:
+    with Source(upload(tmp_path / "file", None), attempt()) as source:
         assert read(source) == b"a"
     future = time.time_ns() + 10**12
     os.utime(tmp_path / "file", ns=(future, future))
-    with Source(upload(tmp_path / "file", None)) as source:
+    with Source(upload(tmp_path / "file", None), attempt()) as source:
         assert read(source) == b"a"
 
 
@@ -537,7 +537,7 @@ def test_a_file_that_is_gone_fails_with_a_sentence(tmp_path: Path) -> None:
     item = upload(tmp_path / "file")
     (tmp_path / "file").unlink()
     with pytest.raises(PermanentError, match=r"“.*file” is not there any more: put it back"):
-        Source(item)
+        Source(item, attempt())
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
@@ -546,7 +546,7 @@ def test_what_took_a_files_place_is_not_read(tmp_path: Path, make: Callable[[Pat
     (tmp_path / "file").unlink()
     make(tmp_path / "file")
     with pytest.raises(PermanentError, match=r"is no longer a file|Is a directory"):
-        Source(item)
+        Source(item, attempt())
 
 
 def test_a_file_that_may_not_be_read_fails_with_a_sentence(
@@ -556,7 +556,7 @@ def test_a_file_that_may_not_be_read_fails_with_a_sentence(
     item = upload(folder / "file")
     (folder / "file").chmod(0o000)
     with pytest.raises(PermanentError, match="may not be read: give yourself permission to"):
-        Source(item)
+        Source(item, attempt())
 
 
 # --- uploads and their keys -----------------------------------------------------------------------

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 import shiboken6
-from PySide6.QtCore import QCoreApplication, QEvent, QTimer
+from PySide6.QtCore import QCoreApplication, QEvent, QLocale, QTimer
 from PySide6.QtWidgets import QApplication
+
+from dropline_desktop.language import Language, Translation
 
 # Read when the application object is made, which is later than this.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -27,6 +29,16 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     # Markers, not settings in pyproject.toml: without Qt and pytest-qt tests/core still runs.
     item.add_marker(pytest.mark.qt_log_level_fail("WARNING"))
     item.add_marker(pytest.mark.qt_log_ignore(*QT_MESSAGES_IGNORED))
+
+
+@pytest.fixture(autouse=True)
+def translation(qapp: QApplication) -> Iterator[Translation]:
+    """English, until the test wants another language."""
+    translation = Translation(qapp, Language.ENGLISH)
+    yield translation
+    translation.close()
+    QLocale.setDefault(QLocale.c())
+    QCoreApplication.sendPostedEvents()
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import requests
-from PySide6.QtCore import QMimeData, Qt, QTimer
+from PySide6.QtCore import QMimeData, QPoint, Qt, QTimer
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
 from dropline.events import (
@@ -38,6 +39,7 @@ from dropline.home import Home
 from dropline.meter import measure
 from dropline.receiver import Receiver
 from dropline.station import Order, Reading
+from dropline.tuning import By, Goal, GoalKind, LedgerWritten
 from dropline_desktop import demo
 from dropline_desktop.app import Application
 from dropline_desktop.charts import MarkKind
@@ -571,3 +573,77 @@ def test_the_log_is_recorded_and_measures_what_was_sent(app, wait, tmp_path):
     (log,) = app.home.logs.glob("line-*.jsonl")
     figures = measure(log, 0, 1e6)
     assert figures["arrivals"] == figures["finished"] == sent(app)
+
+
+# --- the tune panel and the lanes -------------------------------------------------------------
+
+
+def test_the_lanes_show_every_file_by_its_worker(app, wait, tmp_path):
+    drop(app.window, make_files(tmp_path / "files", 60))
+    total = 60 + len(ODD_NAMES) + 1
+    wait(lambda: sent(app) == total)
+    lanes = app.window.charts.lanes
+    wait(lambda: lanes._frame is not None and lanes._frame.rows["files"].sum() == total)
+    rows = lanes._frame.rows
+    assert set(rows["lane"].tolist()) <= set(range(4))
+    assert (rows["waited_from"] <= rows["start"]).all()
+    assert lanes.name_of(int(rows["job"][0]))
+
+
+def test_the_advice_comes_and_the_curve_sets_the_workers(app, wait, tmp_path):
+    events: list[Event] = []
+    app.bus.subscribe("dropline.tuning.", lambda message: events.append(message.data))
+    app.window.limitWanted.emit(20e3)  # so that there is something to do for a while
+    drop(app.window, make_files(tmp_path / "files", 600))
+    panel = app.window.tune
+    wait(lambda: panel._advice is not None and panel._advice.curve)
+    assert panel.advice.reason.text()
+    curve = panel.curve
+    wait(lambda: curve.workers == 4)
+    app.window.instruments.panel.ensureWidgetVisible(curve)
+    line, there = (QPoint(round(curve._x(c)), curve.height() // 2) for c in (4, 7))
+    QTest.mousePress(curve, Qt.MouseButton.LeftButton, pos=line)
+    QTest.mouseMove(curve, there)
+    QTest.mouseRelease(curve, Qt.MouseButton.LeftButton, pos=there)
+    wait(lambda: app.window.tuner.workers == 7)
+    wait(lambda: any(isinstance(event, LedgerWritten) for event in events))
+    records = [event.record for event in events if isinstance(event, LedgerWritten)]
+    assert (4, 7, By.CURVE) in [(record.before, record.workers, record.by) for record in records]
+    wait(lambda: panel.model.rowCount())
+    assert app.settings.workers == 7
+
+
+def test_the_goal_is_one_with_that_of_the_chart_and_remembered(application, app, wait, qtbot):
+    window = app.window
+    wanted = Goal(GoalKind.RESPONSE, 2.5)
+    window.tune.goal.box.setCurrentIndex(1)
+    window.tune.goal.seconds.setValue(2.5)
+    wait(lambda: app.engine._line.tuner.goal == wanted)
+    assert window.charts._goal.seconds == 2.5
+    window.charts.goalChanged.emit(4.0)
+    assert window.tune.goal.goal == Goal(GoalKind.RESPONSE, 4.0)
+    wait(lambda: app.engine._line.tuner.goal == Goal(GoalKind.RESPONSE, 4.0))
+    app.shutdown()
+    qtbot.waitUntil(lambda: app.ended, timeout=PATIENCE)
+    again = application()
+    again.start()
+    assert again.window.tune.goal.goal == Goal(GoalKind.RESPONSE, 4.0)
+    assert again.window.charts._goal.seconds == 4.0
+    wait(lambda: again.engine._line is not None and again.engine._line.tuner.goal.limit == 4.0)
+
+
+def test_the_autopilot_is_on_until_the_user_moves(app, wait):
+    panel = app.window.tune
+    panel.autopilot.on.click()
+    wait(lambda: app.engine._line.tuner._autopilot.on)
+    app.window.tuner.spin.setValue(6)
+    wait(lambda: not panel.autopilot.on.isChecked())
+    assert "you have set" in panel.autopilot.log.text()
+
+
+def test_the_probe_tells_how_it_ended(app, wait):
+    panel = app.window.tune
+    panel.probe.button.click()
+    wait(lambda: panel.probe.words.text())
+    assert "probe" in panel.probe.words.text().lower()
+    wait(lambda: not panel.probe.progress.isVisible())

@@ -17,9 +17,11 @@ from pytestqt.qtbot import QtBot
 
 from dropline.meter import Figures, LittlesLaw
 from dropline.station.reading import Reading
+from dropline.tuning import Figure
 from dropline_desktop.charts import Charts, MarkKind
 from dropline_desktop.charts.axes import TimeAxis, ValueAxis
 from dropline_desktop.charts.contents import CHARTS, COLUMNS
+from dropline_desktop.charts.expected import Expectation
 from dropline_desktop.theme import DARK, LIGHT, Mode, Theme
 
 IDLE = Reading(
@@ -203,7 +205,7 @@ def test_an_empty_chart_says_what_it_will_show(shown: Charts, clock: Clock) -> N
     assert promised() == {chart.name for chart in CHARTS} - {"chartWorkers"}
     feed(shown, clock, 1.0, busy)
     shown.draw()
-    assert not promised()
+    assert promised() == {"chartLanes"}  # of which readings tell nothing
 
 
 def test_it_follows_until_the_view_is_moved_and_again_when_asked(
@@ -329,7 +331,7 @@ def test_marks_are_drawn_in_every_chart(shown: Charts, clock: Clock) -> None:
     assert ink(shown, "failed") == 0
     shown.add_mark(1010.0, MarkKind.TARGET_DOWN, "target down")
     shown.draw()
-    for chart in CHARTS:
+    for chart in (chart for chart in CHARTS if chart.curves):
         assert ink(shown.findChild(QWidget, chart.name), "failed", close=80) > 5, chart.name
 
 
@@ -453,8 +455,29 @@ def image_of(widget: QWidget) -> QImage:
     return widget.grab().toImage()
 
 
+# --- what was predicted ---------------------------------------------------------------------------
+
+
+def test_what_was_predicted_is_a_band_until_the_next_change(shown: Charts, clock: Clock) -> None:
+    feed(shown, clock, 30.0, busy)
+    shown.draw()
+    plot = shown.findChild(QWidget, "chartQueue")
+    before = ink(plot, "text")
+    start = clock.now - 20.0
+    shown.expect(1, Expectation(start, {"chartQueue": Figure(1.0, 2.0, 3.0)}))
+    shown.expect(2, Expectation(start + 10.0, {"chartQueue": Figure(), "chartRates": Figure()}))
+    shown.draw()
+    drawn = ink(plot, "text")
+    assert drawn > before + 20  # the dashes
+    shown.expect(2, Expectation(start + 10.0, {"chartQueue": Figure(4.0, 5.0, None)}))
+    shown.draw()
+    assert ink(plot, "text") > drawn + 20
+
+
 def ink(widget: QWidget, name: str, close: int = 40) -> int:
-    """How many pixels are about of this colour."""
+    """How many pixels are about of this colour; the lanes and their legend have all of them."""
+    if isinstance(widget, Charts):
+        widget.lanes.hide()
     image = image_of(widget).convertToFormat(QImage.Format.Format_RGB32)
     pixels = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.width(), 4)
     colour = QColor(getattr(LIGHT, name))

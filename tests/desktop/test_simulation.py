@@ -205,8 +205,9 @@ def test_real_files_go_on_beside_a_simulation(app: Application, wait: Wait, tmp_
     wait(lambda: rows.counts[State.SENT] == 1)
     assert len(rows) == 1
     assert app.settings.workers == 4
-    send = app.engine._line.read(60)
-    assert (send.station, send.finished) == ("send", 1)
+    send = app.engine._line
+    wait(lambda: send.read(60).finished == 1)  # a moment after it was told
+    assert send.read(60).station == "send"
     log = app.window.log.model
     wait(lambda: any("1 file sent" in log.sentence_at(row) for row in range(log.rowCount())))
     changes = [event for row in range(log.rowCount()) if is_change(event := log.event_at(row))]

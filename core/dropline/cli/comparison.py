@@ -3,40 +3,30 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.table import Table
 
-from dropline import theory
 from dropline.cli.live import number
 from dropline.load import Expected
 from dropline.station import Reading
+from dropline.theory import Range
+from dropline.tuning import Doubt, words
 from dropline.tuning.observed import Snapshot
 
 #: The plain name and the sign of each figure that is compared.
 NAMES = {
-    "arrival_rate": ("arrivals a second", "λ"),
-    "service_rate": ("jobs a second, of a worker", "μ"),
+    "arrival_rate": ("arrivals/s", "λ"),
+    "service_rate": ("jobs/s of one worker", "μ"),
     "utilisation": ("utilisation", "ρ"),
-    "throughput": ("done a second", "X"),
+    "throughput": ("jobs done/s", "X"),
     "mean_in_system": ("jobs in the line", "L"),
     "mean_waiting": ("jobs that wait", "Lq"),
-    "mean_response": ("response time in s, mean", "τ"),
-    "response_p95": ("response time in s, 95 % within", "τ p95"),
-    "mean_wait": ("wait in s, mean", "Wq"),
-}
-#: Why figures and theory may differ, by the name of a `theory.validity.Reason`.
-DOUBTS = {
-    "FEW_ARRIVALS": "only {value:.0f} jobs came ({limit:.0f} are the least)",
-    "FEW_SERVICES": "only {value:.0f} jobs were served ({limit:.0f} are the least)",
-    "OVERLOADED": "more came than the workers can do (ρ = {value:.3g})",
-    "MAYBE_OVERLOADED": "the workers may not keep up (ρ may be {value:.3g})",
-    "NOT_SETTLED": "it ran for {value:.0f} s and needs {limit:.0f} s to settle",
-    "ARRIVALS_STOPPED": "nothing had come for {value:.3g} s",
-    "ARRIVALS_CHANGE": "the arrival rate changed meanwhile",
-    "SERVICE_CHANGES": "the service times changed meanwhile",
-    "NOT_POISSON": "jobs did not come by chance, which the formula allows for only roughly",
+    "mean_response": ("response, mean, s", "τ"),
+    "response_p95": ("response, 95 %, s", "τ p95"),
+    "mean_wait": ("wait, mean, s", "Wq"),
 }
 
 
@@ -49,7 +39,8 @@ class Comparison:
     seconds: float
     workers: int
     expected: Expected | None
-    contended: bool = False
+    #: Between what each figure lies in 9 of 10 runs like this one, where that is known.
+    by_chance: Mapping[str, Range] = field(default_factory=dict)
 
     def measured(self) -> dict[str, float | int | None]:
         """The figures of the run, by name."""
@@ -72,7 +63,7 @@ class Comparison:
                 "mean_in_system": steady.mean_in_system,
                 "mean_waiting": steady.mean_waiting,
                 "mean_response": steady.mean_response,
-                "response_p95": math.inf if steady.growth else self.expected.p95,
+                "response_p95": math.inf if self.expected.is_unstable else self.expected.p95,
                 "mean_wait": steady.mean_wait,
             }
         return {
@@ -96,11 +87,9 @@ class Comparison:
             low, middle, high = map(number, expected.drain)
             took = f"The batch took {number(self.seconds)} s; "
             return "batch", f"{took}{middle} s were expected, {low} to {high} s 9 times in 10."
-        assert expected.steady is not None
-        assert expected.arrival_rate is not None
-        if expected.steady.growth or expected.steady.utilisation >= 1:
+        if expected.is_unstable:
             able = self.workers * expected.service_rate
-            enough = theory.workers_to_keep_up(expected.arrival_rate, expected.service_rate)
+            enough = "No number of" if expected.enough is None else expected.enough
             return "unstable", (
                 f"Unstable: {number(expected.arrival_rate)} jobs a second come and {self.workers} "
                 f"workers can do {number(able)}, so the queue only grows, and there is no settled "
@@ -114,25 +103,30 @@ class Comparison:
 
         seen = self.seen
         validity = assess(seen.gaps, seen.services, self.workers, seconds=seen.watched)
-        reasons = [
-            DOUBTS[doubt.reason.name].format(value=doubt.value, limit=doubt.limit)
+        if validity.verdict is Verdict.VALID:
+            return "valid", f"{model} holds for this run: it differs from theory by chance only."
+        doubts = (
+            words.doubt(Doubt(doubt.reason.name.lower(), doubt.value, doubt.limit)).rstrip(".")
             for doubt in validity.doubts
-        ]
-        if self.contended:
-            reasons.append("it counts all workers as busy, where contention is the worst")
-        if not reasons and validity.verdict is Verdict.VALID:
-            return "valid", f"{model} holds for this run: theory and measurement should agree."
-        return "doubtful", f"Take {model} with care: {'; '.join(reasons)}."
+        )
+        return "doubtful", f"Take {model} with care: {'; '.join(doubts)}."
 
     def table(self) -> Table:
         """Figure by figure."""
         model = self.expected.model if self.expected else ""
         table = Table("figure", "sign", "measured", f"theory {model}".rstrip())
+        if self.by_chance:
+            table.add_column("9 of 10 such runs")
         for column in table.columns[2:]:
             column.justify = "right"
         measured, expected = self.measured(), self.theory()
         for key, (name, sign) in NAMES.items():
-            table.add_row(name, sign, _text(measured[key]), _text(expected.get(key)))
+            cells = [name, sign, _text(measured[key]), _text(expected.get(key))]
+            if key in self.by_chance:
+                cells.append(
+                    f"{number(self.by_chance[key].low)}–{number(self.by_chance[key].high)}"
+                )
+            table.add_row(*cells)
         return table
 
     def as_dict(self) -> dict[str, Any]:
@@ -151,6 +145,7 @@ class Comparison:
                 **expected,
                 "drain": drain and drain._asdict(),
             },
+            "by_chance": {key: range._asdict() for key, range in self.by_chance.items()},
             "verdict": verdict,
             "why": why,
         }

@@ -5,8 +5,9 @@ law: nothing is sent. With --to real files of random bytes, made for the purpose
 afterwards, are sent to a real target; there they stay, in the folder “simulated load”.
 
 Without options: 30 jobs a second by chance, exponential service of 0.1 s on average, 4 workers,
-30 seconds. The first moments, until the line has settled, are left out of the figures. Ends with 0
-unless jobs failed.
+30 seconds. The first moments, until the line has settled, are left out of the figures. Theory is of
+the long run; between what a run of this length lies by chance stands beside it. Ends with 0 unless
+jobs failed.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from dropline.cli import USAGE_ERROR, CommandError, destination
 from dropline.cli.comparison import Comparison
 from dropline.cli.live import live_row
 from dropline.cli.signals import Stop, stop_on_signals
+from dropline.events import Message, RecordingEnded
 from dropline.home import Home
 from dropline.intake import Spool
 from dropline.load import (
@@ -55,6 +57,7 @@ from dropline.load import (
 from dropline.meter import LogError
 from dropline.station import MAX_WORKERS, Reading
 from dropline.targets import Target
+from dropline.theory import Range
 from dropline.tuning.observed import Observed, Snapshot
 
 EXAMPLE = """example:
@@ -117,6 +120,7 @@ def run(options: argparse.Namespace) -> int:
         raise CommandError(str(error), USAGE_ERROR) from error
     target, items = _target(options, service)
     bus = MemoryBus("dropline/load")
+    bus.subscribe(RecordingEnded, _warn)
     line = LoadLine(load, target, bus, items=items, workers=options.workers, patience=PATIENCE)
     observed = Observed(time.monotonic())
     line.station.watch(observed)
@@ -134,23 +138,31 @@ def run(options: argparse.Namespace) -> int:
             bus.close()
     if line.problem:
         raise CommandError(line.problem)
-    _report(
-        Comparison(
-            reading,
-            seen,
-            seconds,
-            options.workers,
-            expected or _expect_measured(load, seen, options.workers),
-            contended=service.slowness(2) > 1,
-        ),
-        as_json=options.json,
+    is_whole = options.to is None and not stop.is_set()
+    comparison = Comparison(
+        reading,
+        seen,
+        seconds,
+        options.workers,
+        expected or _expect_measured(load, seen, options.workers),
+        by_chance=_replicate(load, service, options.workers, reading, seconds) if is_whole else {},
     )
+    _report(comparison, as_json=options.json)
     if failed:
-        text = f"{failed} jobs failed, the last for this reason: {line.last_failure}"
-        Console(stderr=True, soft_wrap=True).print(escape(text), style="red")
+        _print_error(f"{failed} jobs failed, the last for this reason: {line.last_failure}")
     if stop.is_set():
         return 128 + stop.signal
     return 1 if failed else 0
+
+
+def _warn(message: Message) -> None:
+    assert isinstance(message.data, RecordingEnded)
+    if message.data.problem:
+        _print_error(f"dropline load: {message.data.problem}")
+
+
+def _print_error(text: str) -> None:
+    Console(stderr=True, soft_wrap=True).print(escape(text), style="red")
 
 
 def _report(comparison: Comparison, *, as_json: bool) -> None:
@@ -275,6 +287,16 @@ def _look_on(
             until(line.station.wait_drained)
             seen = replace(seen, services=observed.snapshot(time.monotonic()).services)
     return reading, seen, seconds
+
+
+def _replicate(
+    load: Load, service: Service, workers: int, reading: Reading, seconds: float
+) -> dict[str, Range]:
+    # Not at the top: it takes NumPy, which a run need not wait for.
+    from dropline.load.replicas import replicate
+
+    skipped = max(0.0, 1 - reading.window / seconds) if seconds else 0.0
+    return replicate(load, service, workers, skipped)
 
 
 def _expect_measured(load: Load, seen: Snapshot, workers: int) -> Expected | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from dropline import theory
 from dropline.load.arrivals import Arrivals, Batch, Even, Poisson
 from dropline.load.laws import Exponential, Fixed, Law
 from dropline.load.target import Service
+from dropline.station import MAX_WORKERS
 from dropline.theory import Range, Steady
 
 
@@ -17,9 +19,11 @@ class Expected:
 
     #: Such as "M/M/4", in Kendall's notation; "batch"; empty where no model applies.
     model: str
-    #: λ and μ.
+    #: λ, and μ of a busy worker.
     arrival_rate: float | None
     service_rate: float
+    #: The fewest workers that keep up; None where there is no such number, or no λ.
+    enough: int | None = None
     steady: Steady | None = None
     #: How long a batch takes.
     drain: Range | None = None
@@ -28,45 +32,79 @@ class Expected:
     #: Seconds after which the line has forgotten that it was empty.
     settling: float = 0.0
 
+    @property
+    def is_unstable(self) -> bool:
+        """Whether more comes than the workers can do: nothing settles."""
+        return self.steady is not None and math.isinf(self.steady.mean_wait)
+
 
 def expect(arrivals: Arrivals, sizes: Law, service: Service, workers: int) -> Expected:
     """The figures of the model that fits best.
 
-    Contention counts as if all workers were always busy, which is the worst that it can be. Raises
+    With contention those of a line whose pace bends (`theory.chain`), exact in M/M/c. Raises
     ValueError for a mean service time of 0, or less than one worker.
     """
-    slowness = service.slowness(workers)
     by_size = service.per_byte * sizes.mean
     mean = service.law.mean + by_size
     if not mean > 0:
         raise ValueError("a mean service time of 0 seconds: choose more")
-    variance = service.law.scv * service.law.mean**2 + sizes.scv * by_size**2
-    scv = variance / mean**2
-    rate = 1 / (mean * slowness)
+    if workers < 1:
+        raise ValueError(f"{workers} workers: choose 1 or more")
+    scv = (service.law.scv * service.law.mean**2 + sizes.scv * by_size**2) / mean**2
+    slowest = 1 / (mean * service.slowness(workers))  # of a worker while all are busy
     if isinstance(arrivals, Batch):
-        drain = theory.batch_time(arrivals.jobs, workers, 1 / rate, scv)
-        return Expected("batch", None, rate, drain=drain)
-    if arrivals.rate is None or arrivals.scv is None:
-        return Expected("", None, rate)
+        drain = theory.batch_time(arrivals.jobs, workers, 1 / slowest, scv)
+        return Expected("batch", None, slowest, drain=drain)
+    rate = arrivals.rate
+    if rate is None or arrivals.scv is None:
+        return Expected("", None, slowest)
     kinds = _arrival_letter(arrivals), _service_letter(service.law, by_size)
-    match kinds:
-        case "M", "M":
-            steady = theory.mmc(arrivals.rate, rate, workers)
-        case "M", _ if workers == 1:
-            steady = theory.mg1(arrivals.rate, rate, scv)
-        case _:
-            steady = theory.ggc(arrivals.rate, rate, workers, arrivals.scv, scv)
-    keeps_up = steady.growth == 0 and steady.utilisation < 1
+    contended = service.slowness(workers) > 1
     p95 = None
-    if kinds == ("M", "M") and keeps_up:
-        p95 = theory.tails(arrivals.rate, rate, workers).response_percentile(0.95)
+    match kinds:
+        case _ if contended:
+            steady = _contended(rate, mean, service, workers, (arrivals.scv + scv) / 2)
+        case "M", "M":
+            steady = theory.mmc(rate, slowest, workers)
+            p95 = theory.tails(rate, slowest, workers).response_percentile(0.95)
+        case "M", _ if workers == 1:
+            steady = theory.mg1(rate, slowest, scv)
+        case _:
+            steady = theory.ggc(rate, slowest, workers, arrivals.scv, scv)
+    settling = theory.relaxation_time(rate, slowest, workers)
     return Expected(
-        f"{kinds[0]}/{kinds[1]}/{workers}",
-        arrivals.rate,
+        f"{kinds[0]}/{kinds[1]}/{workers}" + (" with contention" if contended else ""),
         rate,
-        steady,
+        slowest if math.isinf(settling) else rate / (steady.utilisation * workers),
+        enough=next(
+            (n for n in range(1, MAX_WORKERS + 1) if n / (mean * service.slowness(n)) > rate), None
+        ),
+        steady=steady,
         p95=p95,
-        settling=theory.relaxation_time(arrivals.rate, rate, workers) if keeps_up else 0.0,
+        settling=0.0 if math.isinf(settling) else settling,
+    )
+
+
+def _contended(
+    rate: float, mean: float, service: Service, workers: int, variability: float
+) -> Steady:
+    """The wait of a chain times (ca² + cs²)/2, as Allen and Cunneen have it for M/M/c."""
+    rates = [n / (mean * service.slowness(n)) for n in range(1, workers + 1)]
+    found = theory.chain(rate, rates)
+    unstable = math.isinf(found.mean_waiting)
+    waiting = found.mean_waiting * variability if not unstable else math.inf
+    in_system = found.mean_busy + waiting
+    return Steady(
+        utilisation=rate / rates[-1] if unstable else found.mean_busy / workers,
+        p_empty=None,
+        p_wait=found.p_wait if variability == 1 else None,
+        p_blocked=0.0,
+        mean_waiting=waiting,
+        mean_in_system=in_system,
+        mean_wait=waiting / rate,
+        mean_response=in_system / rate,
+        throughput=min(rate, rates[-1]),
+        growth=max(0.0, rate - rates[-1]),
     )
 
 

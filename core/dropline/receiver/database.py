@@ -16,18 +16,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    BigInteger,
-    Column,
+    Connection,
     Engine,
-    Integer,
-    LargeBinary,
-    MetaData,
     Select,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-    Uuid,
     create_engine,
     event,
     func,
@@ -37,32 +28,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 
+from dropline.receiver.schema import CONTENTS, ERRANDS, FACTS, FILES, NewerError, upgrade
+
 #: Seconds to wait for another writer of the database.
 BUSY_TIMEOUT = 2.0
 #: Most rows named in one statement.
 _LOOKUP = 200
-
-_TABLES = MetaData()
-_FILES = Table(
-    "files",
-    _TABLES,
-    Column("file_id", Uuid(as_uuid=False), primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("size", BigInteger, nullable=False),
-    Column("sha256", String(64), nullable=False),
-    Column("media_type", String(255), nullable=False),
-    Column("stored_at", String(32), nullable=False),
-    Column("idempotency_key", String(255)),
-    Column("part", Integer, nullable=False),
-    UniqueConstraint("idempotency_key", "part"),
-)
-#: Apart from the rows, which so stay narrow: lists and lookups read none of it.
-_CONTENTS = Table(
-    "contents",
-    _TABLES,
-    Column("file_id", Uuid(as_uuid=False), primary_key=True),
-    Column("content", LargeBinary, nullable=False),
-)
 
 
 class StoredFile(NamedTuple):
@@ -98,7 +69,7 @@ class Database:
     """The tables of files and contents. Every method may be called from any thread."""
 
     def __init__(self, url: str | None, folder: Path) -> None:
-        """Open `url`, by default a SQLite file in `folder`; makes the table when it is missing.
+        """Open `url`, by default a SQLite file in `folder`; brings its tables up to date.
 
         Raises DatabaseError.
         """
@@ -116,8 +87,14 @@ class Database:
                 "sqlite:///PATH or postgresql://USER@HOST/NAME."
             ) from error
         try:
-            _TABLES.create_all(self._engine)
+            upgrade(self._engine)
             self.last_id()  # a foreign or damaged file often fails only when it is read
+        except NewerError as error:
+            self._engine.dispose()
+            raise DatabaseError(
+                f"The database {_shown(chosen)} was written by a newer Dropline. Use that one, or "
+                "give another database with --database."
+            ) from error
         except SQLAlchemyError as error:
             self._engine.dispose()
             raise DatabaseError(
@@ -135,41 +112,42 @@ class Database:
         Raises KeyTakenError; OSError when nothing was committed, UncertainError when perhaps.
         """
         try:
-            with _as_oserror(), self._engine.begin() as connection:
-                connection.execute(_FILES.insert(), [file._asdict() for file in files])
+            with self.transaction() as connection:
+                connection.execute(FILES.insert(), [file._asdict() for file in files])
                 if contents:
                     kept = [{"file_id": i, "content": data} for i, data in contents.items()]
-                    connection.execute(_CONTENTS.insert(), kept)
+                    connection.execute(CONTENTS.insert(), kept)
         except IntegrityError as error:
             raise KeyTakenError from error
 
     def remove(self, file_id: str) -> bool:
         """Commit the end of a row and its content; whether there was one. Raises as `add`."""
-        with _as_oserror(), self._engine.begin() as connection:
-            connection.execute(_CONTENTS.delete().where(_CONTENTS.c.file_id == file_id))
-            done = connection.execute(_FILES.delete().where(_FILES.c.file_id == file_id))
+        with self.transaction() as connection:
+            for table in (CONTENTS, FACTS, ERRANDS):
+                connection.execute(table.delete().where(table.c.file_id == file_id))
+            done = connection.execute(FILES.delete().where(FILES.c.file_id == file_id))
             return done.rowcount > 0
 
     def get(self, file_id: str) -> StoredFile | None:
         """The row of a file."""
-        found = self._rows(select(_FILES).where(_FILES.c.file_id == file_id))
+        found = self._rows(select(FILES).where(FILES.c.file_id == file_id))
         return next(iter(found), None)
 
     def content(self, file_id: str) -> bytes | None:
         """The bytes of a file that are kept here."""
-        query = select(_CONTENTS.c.content).where(_CONTENTS.c.file_id == file_id)
+        query = select(CONTENTS.c.content).where(CONTENTS.c.file_id == file_id)
         with self._engine.connect() as connection:
             return connection.execute(query).scalar()
 
     def by_keys(self, keys: Iterable[tuple[str, int]]) -> dict[tuple[str, int], StoredFile]:
         """The rows that have these idempotency keys (with part numbers). Raises OSError."""
         wanted = list(keys)
-        pair = tuple_(_FILES.c.idempotency_key, _FILES.c.part)
+        pair = tuple_(FILES.c.idempotency_key, FILES.c.part)
         with _as_oserror():
             return {
                 (file.idempotency_key, file.part): file
                 for at in range(0, len(wanted), _LOOKUP)
-                for file in self._rows(select(_FILES).where(pair.in_(wanted[at : at + _LOOKUP])))
+                for file in self._rows(select(FILES).where(pair.in_(wanted[at : at + _LOOKUP])))
                 if file.idempotency_key is not None
             }
 
@@ -180,25 +158,56 @@ class Database:
 
         `q` is looked for in the name, ASCII letters in either case.
         """
-        file_id = _FILES.c.file_id
-        query = select(_FILES).limit(limit)
+        file_id = FILES.c.file_id
+        query = select(FILES).limit(limit)
         query = query.order_by(file_id.desc() if newest_first else file_id)
         if after is not None:
             query = query.where(file_id < after if newest_first else file_id > after)
         if q:
-            query = query.where(_FILES.c.name.icontains(q, autoescape=True))
+            query = query.where(FILES.c.name.icontains(q, autoescape=True))
         return self._rows(query)
 
     def last_id(self) -> str | None:
         """The greatest file id."""
         with self._engine.connect() as connection:
-            newest = select(_FILES.c.file_id).order_by(_FILES.c.file_id.desc()).limit(1)
+            newest = select(FILES.c.file_id).order_by(FILES.c.file_id.desc()).limit(1)
             return connection.execute(newest).scalar()
+
+    def contents_without_row(self) -> list[str]:
+        """The ids of contents that belong to no file: a foreign hand was at work."""
+        query = select(CONTENTS.c.file_id).where(CONTENTS.c.file_id.not_in(select(FILES.c.file_id)))
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
 
     def count(self) -> int:
         """How many files there are."""
         with self._engine.connect() as connection:
-            return int(connection.execute(select(func.count()).select_from(_FILES)).scalar_one())
+            return int(connection.execute(select(func.count()).select_from(FILES)).scalar_one())
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Commit at the end; trouble is told as by `add`."""
+        try:
+            connection = self._engine.connect()
+        except DBAPIError as error:
+            raise OSError(errno.ECONNREFUSED, _reason(error)) from error
+        with _as_oserror(), connection, connection.begin():
+            yield connection
+
+    def note(self, file_id: str, facts: str, thumbnail: bytes | None) -> None:
+        """Keep what was found out about a file, instead of what was kept before."""
+        with self.transaction() as connection:
+            connection.execute(FACTS.delete().where(FACTS.c.file_id == file_id))
+            if connection.execute(select(FILES.c.part).where(FILES.c.file_id == file_id)).first():
+                row = {"file_id": file_id, "facts": facts, "thumbnail": thumbnail}
+                connection.execute(FACTS.insert(), row)
+
+    def facts(self, file_id: str) -> tuple[str, bytes | None] | None:
+        """What was found out about a file."""
+        query = select(FACTS.c.facts, FACTS.c.thumbnail).where(FACTS.c.file_id == file_id)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else (row.facts, row.thumbnail)
 
     def _rows(self, query: Select[Any]) -> list[StoredFile]:
         with self._engine.connect() as connection:
@@ -206,9 +215,12 @@ class Database:
 
 
 def _engine(url: str) -> Engine:
-    file = make_url(url).get_backend_name() == "sqlite"
+    address = make_url(url)
+    if address.drivername == "postgresql":
+        address = address.set(drivername="postgresql+psycopg")
+    file = address.get_backend_name() == "sqlite"
     # As many connections as there are threads that want one at once; a server may have dropped one.
-    engine = create_engine(url, max_overflow=-1, pool_pre_ping=not file)
+    engine = create_engine(address, max_overflow=-1, pool_pre_ping=not file)
     if file:
         event.listen(engine, "connect", _prepare_sqlite)
     return engine

@@ -17,7 +17,7 @@ import itertools
 import logging
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -114,6 +114,10 @@ class Folder:
             if os.path.isfile(path):
                 return path
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), file_id)
+
+    def at_home(self) -> Iterator[Path]:
+        """The files in `files/` whose names are ids."""
+        yield from (path for path in Path(self._files).glob("*/*") if _is_id(path.name))
 
     def sweep(self, is_stored: Callable[[str], bool]) -> None:
         """Finish what an earlier process left in transit."""

@@ -91,6 +91,13 @@ def storage_problem(error: OSError, what: str) -> FileProblem:
             "Send it again shortly.",
             {"Retry-After": "2"},
         )
+    if error.errno == errno.ECONNREFUSED:
+        return FileProblem(
+            BUSY,
+            f"The receiver's database does not answer, so {what} was not stored. "
+            "Send it again shortly.",
+            {"Retry-After": "5"},
+        )
     return FileProblem(
         NOT_WRITABLE,
         f"The receiver could not write ({error.strerror or error}), so {what} was not stored. "

@@ -17,6 +17,7 @@ import socket
 import struct
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, Any
@@ -29,6 +30,7 @@ from cheroot.workers.threadpool import ThreadPool
 from werkzeug.wsgi import FileWrapper
 
 from dropline.receiver.body import Body, ChunkedBody, SizedBody, Wire
+from dropline.receiver.guard import is_loopback
 from dropline.receiver.problems import CUT_SHORT, MEDIA_TYPE, Problem
 
 _log = logging.getLogger(__name__)
@@ -44,6 +46,11 @@ MAX_SKIP = 64 * 1024
 #: … a longer one is thrown away for so many seconds, and so many of silence (nginx's figures), so
 #: that the client gets to read the answer instead of seeing its connection reset.
 LINGER, LINGER_SILENCE = 30.0, 5.0
+#: Connections at once, or half of what the system lets this process open where that is less; …
+MAX_CONNECTIONS = 4096
+#: … and of one client: all workers of a sender of ours, and fewer than there are threads. Programs
+#: of this machine have no such bound.
+MAX_OF_A_CLIENT = 256
 #: Seconds in which running requests may still end when the server stops.
 SHUTDOWN = 0.3
 #: Ports tried after the one that was asked for, before the system may choose.
@@ -154,6 +161,8 @@ class _Connection(cheroot.HTTPConnection):
     RequestHandlerClass = _Request
     wire: Wire
     unread = False
+    #: The client's address while the connection counts.
+    counted: str | None = None
     #: Who goes on with the answer when its head is sent; see `Taker`.
     taker: Taker | None = None
 
@@ -179,6 +188,7 @@ class _Connection(cheroot.HTTPConnection):
             with suppress(OSError):
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         super().close()
+        self.server.let_out(self)
 
     def _linger(self) -> bool:
         """Let the client read the answer to a request that it still sends; whether it is done."""
@@ -269,6 +279,9 @@ class Server(wsgi.Server):
         self.requests = _Threads(self, threads)
         self.stopping = threading.Event()
         self._listener = listener
+        self._counting = threading.Lock()
+        self._by_client: Counter[str] = Counter()
+        self._most = _most_connections()
         self._thread = threading.Thread(target=self.serve, name="receiver accept", daemon=True)
 
     def start(self) -> None:
@@ -304,9 +317,32 @@ class Server(wsgi.Server):
     def process_conn(self, conn: _Connection) -> None:
         """Give a thread to a connection that has something to say; a new one waits till then."""
         if conn.last_used is None:
-            self.put_conn(conn)
+            if self._let_in(conn):
+                self.put_conn(conn)
+            else:
+                conn.close()
         else:
             super().process_conn(conn)
+
+    def _let_in(self, conn: _Connection) -> bool:
+        client = str(conn.remote_addr)
+        with self._counting:
+            if self._by_client.total() >= self._most:
+                return False
+            if self._by_client[client] >= MAX_OF_A_CLIENT and not is_loopback(client):
+                return False
+            self._by_client[client] += 1
+            conn.counted = client
+        return True
+
+    def let_out(self, conn: _Connection) -> None:
+        """Count a connection no longer."""
+        with self._counting:
+            if conn.counted is not None:
+                self._by_client[conn.counted] -= 1
+                if not self._by_client[conn.counted]:
+                    del self._by_client[conn.counted]
+                conn.counted = None
 
     def put_conn(self, conn: _Connection) -> None:
         """Wait for the connection's next request, or let it go to who takes it over."""
@@ -323,6 +359,15 @@ class Server(wsgi.Server):
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         """Write to the log instead of to stderr."""
         _log.log(level, "%s", msg, exc_info=traceback)
+
+
+def _most_connections() -> int:
+    if os.name == "nt":
+        return MAX_CONNECTIONS
+    import resource
+
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MAX_CONNECTIONS if allowed < 0 else min(MAX_CONNECTIONS, allowed // 2)
 
 
 class NoPortError(Exception):

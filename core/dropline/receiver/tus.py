@@ -52,7 +52,7 @@ from dropline.receiver.problems import (
 )
 from dropline.receiver.store import Store
 from dropline.receiver.unfinished import Record, Upload, own_key
-from dropline.receiver.upload import checked_key, media_type, publish
+from dropline.receiver.upload import checked_key, checked_name, media_type, publish
 
 _VERSION = "1.0.0"
 _EXTENSIONS = (
@@ -206,7 +206,7 @@ class _Tus:
         """
         partial, parts = _concat(request.headers.get("Upload-Concat", ""))
         metadata = request.headers.get("Upload-Metadata", "")
-        name = _file_name(_metadata(metadata))
+        name = checked_name(_file_name(_metadata(metadata)))
         length = _number("Upload-Length")
         if parts:
             length = None

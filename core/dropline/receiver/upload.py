@@ -40,6 +40,8 @@ SYNC_FILES, SYNC_BYTES = 64, 64 * 1024 * 1024
 MAX_IN_MEMORY = 4 * 1024 * 1024
 #: Most bytes in all of the fields that hold no file.
 MAX_FIELDS = 64 * 1024
+#: Most characters of a name: a path of 4,096 bytes has no more.
+MAX_NAME = 4096
 #: Of a file that failed, this many bytes are read to get at the next one; a longer rest ends it.
 MAX_SKIP = 16 * 1024 * 1024
 
@@ -165,6 +167,7 @@ class Upload:
             raise FileProblem(
                 NO_FILE, "A part named `file` has no file name. With curl: curl -F file=@PATH"
             )
+        name = checked_name(name)
         announced = _announced(name, headers)
         part_key = headers.get("Idempotency-Key")
         key = checked_key(name, part_key or self._key)
@@ -247,6 +250,16 @@ def _announced(name: str, headers: Mapping[str, str]) -> bytes | None:
             f"The Content-Digest of {name!r} is malformed. Send sha-256=:BASE64: or leave it out.",
         )
     return base64.b64decode(match[1])
+
+
+def checked_name(name: str) -> str:
+    """The name of a file. Raises FileProblem when it is too long."""
+    if len(name) > MAX_NAME:
+        raise FileProblem(
+            TOO_LARGE,
+            f"The name {name[:40] + '…'!r} is longer than {MAX_NAME:,} characters. Shorten it.",
+        )
+    return name
 
 
 def checked_key(name: str, key: str | None) -> str | None:

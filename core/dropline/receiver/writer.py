@@ -127,7 +127,7 @@ class Writer:
         except UncertainError as error:  # the next start decides, by the rows, on the bytes
             _fail(group, error)
         except OSError as error:
-            if len(group) > 1 and error.errno != errno.EBUSY:
+            if len(group) > 1 and error.errno not in (errno.EBUSY, errno.ECONNREFUSED):
                 for pending in group:  # one file's trouble is not another's
                     self._settle([pending])
             else:

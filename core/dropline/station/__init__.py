@@ -6,7 +6,7 @@ from dropline.station.queue import SMALL, Order
 from dropline.station.reading import Reading
 from dropline.station.retry import Backoff
 from dropline.station.sampler import MAX_WINDOW, Sampler
-from dropline.station.station import MAX_WORKERS, Hooks, Observer, Station
+from dropline.station.station import MAX_WORKERS, Counts, Hooks, Observer, Station
 from dropline.station.work import (
     Aborted,
     Attempt,
@@ -14,6 +14,7 @@ from dropline.station.work import (
     Job,
     PermanentError,
     Room,
+    Spent,
     TransientError,
     Unreached,
     Worker,
@@ -29,6 +30,7 @@ __all__ = [
     "Backoff",
     "Breaker",
     "BundleWorker",
+    "Counts",
     "Hooks",
     "Job",
     "Limit",
@@ -38,6 +40,7 @@ __all__ = [
     "Reading",
     "Room",
     "Sampler",
+    "Spent",
     "Station",
     "TransientError",
     "Unreached",

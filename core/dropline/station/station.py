@@ -38,6 +38,7 @@ from dropline.station.work import (
     ResultT,
     ResultT_contra,
     Room,
+    Spent,
     TransientError,
     Unreached,
     Worker,
@@ -113,7 +114,8 @@ class Counts:
     """The station's state at one moment; see `Reading`. `serving` jobs are in service.
 
     `squares_left` is the sum of the squares of the bytes left of each job, `largest_left` the most
-    that is left of a running one. `service` is how long jobs of a size take.
+    that is left of a running one. `service` is how long jobs of a size take, `spent` what workers
+    have spent their time on so far.
     """
 
     paused: bool
@@ -130,6 +132,7 @@ class Counts:
     squares_left: int
     largest_left: int
     service: ServiceTime | None
+    spent: Spent
     next_try: float | None
 
     @property
@@ -216,6 +219,7 @@ class Station(Generic[ItemT, ResultT]):
         self._bytes_left = 0
         self._squares_left = 0
         self._service = ServiceFit()
+        self._spent = Spent(0.0, 0.0, 0.0, 0.0)
         self._since_empty = [0, 0, 0]
 
     # --- for the user -----------------------------------------------------------------------
@@ -393,6 +397,7 @@ class Station(Generic[ItemT, ResultT]):
                 squares_left=self._squares_left - _squares(sizes) + _squares(left),
                 largest_left=max(left, default=0),
                 service=self._service.fit(),
+                spent=self._spent,
                 next_try=self._breaker.next_try(self._clock()),
             )
 
@@ -703,6 +708,7 @@ class Station(Generic[ItemT, ResultT]):
     ) -> None:
         """Tell and log how the attempts ended."""
         is_down = self._judge_target(taken[0].worker, outcomes)
+        self._add_up(taken)
         finished = [
             (service.job, outcome)
             for service, outcome in zip(taken, outcomes, strict=True)
@@ -721,6 +727,19 @@ class Station(Generic[ItemT, ResultT]):
             if isinstance(outcome, Exception):
                 self._end_badly(service, outcome, is_down)
         self._tell_if_drained()
+
+    def _add_up(self, taken: Sequence[_Service[ItemT]]) -> None:
+        """Add what a worker has spent its time on."""
+        took = self._clock() - taken[0].began
+        reading = sending = limited = 0.0
+        for service in taken:
+            attempt = service.attempt
+            reading += attempt.reading
+            sending += attempt.sending
+            limited += attempt.limited
+        with self._lock:
+            a, r, s, w = self._spent
+            self._spent = Spent(a + took, r + reading, s + sending, w + limited)
 
     def _end_badly(self, service: _Service[ItemT], error: Exception, is_down: bool) -> None:
         job = service.job

@@ -10,7 +10,8 @@ attempt of its own.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -102,6 +103,9 @@ class Attempt:
         self._lock = threading.Lock()
         self._aborted = False
         self._stop: Callable[[], None] | None = None
+        #: Seconds of it that went into reading the source, into handing bytes to the network, and
+        #: into waiting for the station's limit to let them go.
+        self.reading = self.sending = self.limited = 0.0
 
     @property
     def aborted(self) -> bool:
@@ -138,7 +142,9 @@ class Attempt:
         Raises `Aborted` as soon as the attempt is told to stop.
         """
         if self._limit is not None:
+            began = time.perf_counter()
             most = self._limit.take(most, lambda: self._aborted)
+            self.limited += time.perf_counter() - began
         self.check()
         return most
 
@@ -146,6 +152,12 @@ class Attempt:
         """Wait until the station's limit has let so many bytes go. Raises `Aborted` as `allow`."""
         while size > 0:
             size -= self.allow(size)
+
+    def handing_over(self, piece: bytes) -> Iterator[bytes]:
+        """Yield a piece of a request's body, and count the time until the next one is asked for."""
+        began = time.perf_counter()
+        yield piece
+        self.sending += time.perf_counter() - began
 
     def progressed(self, size: int) -> None:
         """Report `size` more bytes of the job done."""
@@ -166,6 +178,15 @@ class Worker(Protocol[ItemT_contra, ResultT_co]):
     def close(self) -> None:
         """Give back what the worker holds (connections)."""
         ...
+
+
+class Spent(NamedTuple):
+    """Seconds that attempts took, and which of them they spent on what; see `Attempt`."""
+
+    attempts: float
+    reading: float
+    sending: float
+    limited: float
 
 
 class Room(NamedTuple):

@@ -58,8 +58,8 @@ class Body:
             self._attempt.progressed(len(data))
             piece += data
             if self._left:
-                yield piece
+                yield from self._attempt.handing_over(piece)
                 piece = b""
         self._attempt.check()
         if piece + self._tail:
-            yield piece + self._tail
+            yield from self._attempt.handing_over(piece + self._tail)

@@ -95,7 +95,7 @@ class _Sender:
                 answer = self._send(item, io.BytesIO(), attempt)
                 digest = hashlib.sha256()
             else:
-                with Source(item) as source:
+                with Source(item, attempt) as source:
                     answer = self._send(item, source, attempt)
                 digest = source.hash
         file_id = self._name(answer) or item.wire_name

@@ -203,10 +203,10 @@ class _Sender:
         if item.is_folder:
             return self._send(item, attempt, io.BytesIO(), sha256())
         if item.size > LARGE and self._pieces is not None:
-            with contextlib.suppress(NotOfferedError), Source(item) as source:
+            with contextlib.suppress(NotOfferedError), Source(item, attempt) as source:
                 return self._send_large(item, source, attempt, self._pieces)
             self._pieces = None
-        with Source(item) as source:
+        with Source(item, attempt) as source:
             if item.size > SMALL:
                 return self._send(item, attempt, source, source.hash)
             data = source.read_all()
@@ -284,7 +284,7 @@ class _Sender:
         if item.is_folder:
             data, digest = b"", sha256()
         else:
-            with Source(item) as source:
+            with Source(item, attempt) as source:
                 if item.size > SMALL:
                     raise TransientError(
                         f"“{item.path}” has grown: it is sent again alone.", at_source=True
@@ -484,9 +484,9 @@ def _blocks(parts: Sequence[_Part]) -> Iterator[bytes]:
         size += len(part.head) + len(part.data)
         part.attempt.progressed(len(part.data))
         if size >= BLOCK:
-            yield b"".join(pieces)
+            yield from part.attempt.handing_over(b"".join(pieces))
             pieces, size = [], 0
-    yield b"".join([*pieces, _TAIL])
+    yield from parts[-1].attempt.handing_over(b"".join([*pieces, _TAIL]))
 
 
 def _part_head(item: Upload, key: str, digest: bytes | None) -> bytes:

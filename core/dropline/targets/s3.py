@@ -144,7 +144,7 @@ class _Sender:
         with self._client.serving(attempt):
             if item.is_folder:
                 return self._put(item, b"", FOLDER_TYPE)
-            with Source(item) as source:
+            with Source(item, attempt) as source:
                 if item.size > PART:
                     return self._put_parts(item, source)
                 return self._put(item, source.read_exactly(item.size), "")

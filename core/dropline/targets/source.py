@@ -26,9 +26,14 @@ class Source:
     idempotency key is of what is sent. Use as a context manager.
     """
 
-    def __init__(self, upload: Upload) -> None:
-        """Open the file. Raises `PermanentError` with a sentence if it cannot be read."""
+    def __init__(self, upload: Upload, attempt: Attempt) -> None:
+        """Open the file. Raises `PermanentError` with a sentence if it cannot be read.
+
+        The attempt is told how long opening and reading take.
+        """
+        began = time.perf_counter()
         self._upload = upload
+        self._attempt = attempt
         #: The SHA-256 of what was read so far.
         self.hash = hashlib.sha256()
         # O_NONBLOCK: a named pipe put in the file's place must not hold the worker.
@@ -50,6 +55,7 @@ class Source:
         self._seen = (status.st_size, status.st_mtime_ns)
         upload.size, upload.mtime_ns = self._seen
         self._left = status.st_size
+        attempt.reading += time.perf_counter() - began
 
     def __enter__(self) -> Self:
         return self
@@ -68,12 +74,14 @@ class Source:
         Raises `TransientError` when the file turns out to have changed since it was opened, at
         the latest with its last byte: what was sent so far must then not be completed.
         """
+        began = time.perf_counter()
         try:
             data = os.read(self._file, min(size, self._left))
         except OSError as error:
             raise PermanentError(_why(self._upload, error), at_source=True) from error
         self._left -= len(data)
         self.hash.update(data)
+        self._attempt.reading += time.perf_counter() - began
         if (self._left == 0 or not data) and not self._unchanged():
             raise TransientError(
                 f"“{self._upload.path}” changed while it was read: "

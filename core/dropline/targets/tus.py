@@ -102,7 +102,7 @@ class _Sender:
                 where, _, _ = self._create(item, None, attempt)
                 digest = hashlib.sha256().hexdigest()
                 return Receipt(where, 0, digest, duplicate=False, proof=Proof.SIZE)
-            with Source(item) as source:
+            with Source(item, attempt) as source:
                 where, proof = self._send(item, source, attempt)
             item.resume = ""
             return Receipt(where, item.size, source.hash.hexdigest(), duplicate=False, proof=proof)

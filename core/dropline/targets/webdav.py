@@ -114,7 +114,7 @@ class _Sender:
 
     def _put(self, item: Upload, path: str, attempt: Attempt) -> Receipt:
         where = f"{self._url}/{path}"
-        with Source(item) as source:
+        with Source(item, attempt) as source:
             if item.size > LARGE:
                 answer = self._client.request(attempt, "HEAD", where)
                 if answer.status in {401, 403, 407}:

@@ -1,5 +1,6 @@
 """Queueing formulas: numbers in, numbers out, by `math` alone; `usl` and `validity` need NumPy."""
 
+from dropline.theory.chain import Chain, chain
 from dropline.theory.drain import (
     Range,
     batch_time,
@@ -14,10 +15,12 @@ from dropline.theory.steady import Steady, erlang_b, erlang_c, ggc, mg1, mm1, mm
 from dropline.theory.tails import Tails, tails
 
 __all__ = [
+    "Chain",
     "Range",
     "Steady",
     "Tails",
     "batch_time",
+    "chain",
     "check_rates",
     "erlang_b",
     "erlang_c",

@@ -159,7 +159,7 @@ def bootstrap(data: Data, p: Array, deviation: float, refits: int, seed: int) ->
 
 def peaks(p: Array) -> Array:
     """The number of workers at the peak for each row of parameters; infinite where β is 0."""
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # 0/0 is not chosen
         return np.where(p[:, 1] > 0, np.maximum(1.0, np.sqrt((1 - p[:, 0]) / p[:, 1])), np.inf)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -84,6 +84,8 @@ class Fit:
     #: curve says nothing beyond what was measured.
     superlinear: bool
     shown: Shown
+    #: α, β and γ of the fits to what chance could have made of the curve, in rows.
+    chances: Array | None = field(default=None, repr=False, compare=False)
 
     def throughput(self, workers: float) -> float:
         """X(N), completions a second."""
@@ -92,6 +94,15 @@ class Fit:
     def service_rate(self, workers: float) -> float:
         """μ(N), completions a second of each of `workers` (above 0) that are busy."""
         return self.throughput(workers) / workers
+
+    def ratio_error(self, workers: float, known: float) -> float | None:
+        """The standard deviation of log X(workers)/X(known), of what the fit leaves open."""
+        if self.chances is None:
+            return None
+        ratios = curve.law(self.chances, np.array(workers)) / curve.law(
+            self.chances, np.array(known)
+        )
+        return float(np.log(ratios).std())
 
     @property
     def shows_peak(self) -> bool:
@@ -186,6 +197,7 @@ def fit(points: Sequence[Point], *, refits: int = 200, seed: int = 0) -> Fit | N
         most_measured=max(different),
         superlinear=not found.x[0] and curve.is_superlinear(data, found.x),
         shown=_shown(different, has_interval=scatter is not None),
+        chances=again,
     )
 
 

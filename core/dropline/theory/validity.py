@@ -218,6 +218,22 @@ def constant_mean(sample: Array) -> Outcome | None:
     return Outcome(statistic, float(kolmogorov(statistic)))
 
 
+def latest(sample: Array, level: float = LEVEL / 10) -> int:
+    """Where the latest part of the sample begins in which the mean does not change.
+
+    By the same test: it is cut at the greatest excursion until the rest passes, or would be too
+    short to tell. `level` is how often chance alone makes a cut: of who looks often, often.
+    """
+    first = 0
+    while len(rest := sample[first:]) > ENOUGH:
+        change = constant_mean(rest)
+        cut = int(np.abs(np.cumsum(rest - rest.mean())).argmax()) + 1
+        if change is None or change.p_value >= level or len(rest) - cut < ENOUGH // 2:
+            break
+        first += cut
+    return first
+
+
 def poisson(gaps: Array) -> Outcome | None:
     """Whether arrivals are a Poisson process, by the distance from one after Durbin's change.
 

@@ -13,6 +13,9 @@ from dropline.meter.log import Entry, Kind
 KEPT = 2_000
 #: Jobs waiting for another attempt whose earlier attempts are remembered; others lose theirs.
 REMEMBERED = 10_000
+#: Jobs that a rate by busy workers rests on at most: then half of them are forgotten, so that a
+#: target that changes shows.
+COUNTED = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,13 @@ class Snapshot:
     watched: float
     #: The latest jobs' worker-seconds over all attempts; a bundle's are shared by its jobs.
     services: tuple[float, ...]
-    #: By number of busy workers, seconds and jobs that left served in them.
+    #: Of each of them how many workers were busy when it left.
+    busy_then: tuple[int, ...]
+    #: When, since the number of workers last changed, first nobody waited, and nobody was here.
+    changed: float
+    no_queue: float | None
+    empty: float | None
+    #: By number of busy workers, seconds and jobs that left served in them, the latest mostly.
     seconds_by_busy: Mapping[int, float]
     completions_by_busy: Mapping[int, int]
 
@@ -50,8 +59,12 @@ class Observed:
         self._lock = threading.Lock()
         self._start = self._time = self._latest_arrival = start
         self._in_system = self._workers = 0
+        self._changed = start
+        self._no_queue: float | None = None
+        self._empty: float | None = None
         self._gaps: deque[float] = deque(maxlen=KEPT)
         self._services: deque[float] = deque(maxlen=KEPT)
+        self._busy_then: deque[int] = deque(maxlen=KEPT)
         self._seconds: dict[int, float] = {}
         self._completions: dict[int, int] = {}
         # Who runs: since when and by whom. By worker: jobs it has, and the most it had at a time.
@@ -64,6 +77,7 @@ class Observed:
         with self._lock:
             for entry in entries:
                 self._apply(entry)
+            self._note()  # not between entries of one moment
 
     def snapshot(self, now: float) -> Snapshot:
         """What has been seen until `now`."""
@@ -77,9 +91,22 @@ class Observed:
                 gaps=tuple(self._gaps),
                 watched=self._time - self._latest_arrival + sum(self._gaps),
                 services=tuple(self._services),
+                busy_then=tuple(self._busy_then),
                 seconds_by_busy=dict(self._seconds),
                 completions_by_busy=dict(self._completions),
+                changed=self._changed,
+                no_queue=self._no_queue,
+                empty=self._empty,
             )
+
+    def forget(self, services: int) -> None:
+        """Forget the oldest service times, so many, and all rates: they are of another target."""
+        with self._lock:
+            for _ in range(min(services, len(self._services))):
+                self._services.popleft()
+                self._busy_then.popleft()
+            self._seconds.clear()
+            self._completions.clear()
 
     def _pass(self, now: float) -> None:
         elapsed = now - self._time
@@ -88,12 +115,20 @@ class Observed:
             self._seconds[busy] = self._seconds.get(busy, 0.0) + elapsed
             self._time = now
 
+    def _note(self) -> None:
+        """Note when first nobody waited, and nobody was here."""
+        if self._no_queue is None and self._in_system <= len(self._running):
+            self._no_queue = self._time
+        if self._empty is None and not self._in_system:
+            self._empty = self._time
+
     def _apply(self, entry: Entry) -> None:
         self._pass(entry.t)
         job = entry.job
         match entry.kind:
             case Kind.WORKERS if entry.workers is not None:
                 self._workers = entry.workers
+                self._changed, self._no_queue, self._empty = self._time, None, None
             case Kind.ARRIVE:
                 self._in_system += 1
                 if entry.t >= self._start:
@@ -108,7 +143,8 @@ class Observed:
                 share[1] = max(share)
             case Kind.FINISH | Kind.FAIL if job in self._running:
                 busy = len(self._shares)
-                self._completions[busy] = self._completions.get(busy, 0) + 1
+                self._count(busy)
+                self._busy_then.append(busy)
                 self._services.append(self._end(job) + self._earlier.pop(job, 0.0))
                 self._in_system -= 1
             case Kind.RETRY if job in self._running:
@@ -120,6 +156,14 @@ class Observed:
                     self._end(job)
                 self._earlier.pop(job, None)
                 self._in_system -= 1
+
+    def _count(self, busy: int) -> None:
+        """One more has left while so many were busy."""
+        jobs = self._completions.get(busy, 0) + 1
+        if jobs >= COUNTED:
+            jobs //= 2
+            self._seconds[busy] = self._seconds.get(busy, 0.0) / 2
+        self._completions[busy] = jobs
 
     def _end(self, job: str | int) -> float:
         """The attempt at a job is over; return its share of the worker's time."""

@@ -10,6 +10,7 @@ from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
 from dropline_desktop import format
 from dropline_desktop import quantities as q
 from dropline_desktop.charts.axes import ValueAxis
+from dropline_desktop.charts.lanes.axis import LaneAxis
 from dropline_desktop.quantities import Quantity
 from dropline_desktop.theme import Line
 
@@ -23,7 +24,7 @@ class Chart:
     english_unit: object
     english_promise: object  # what will be seen here, shown while there is nothing to see
     curves: tuple[tuple[Quantity, Line], ...]
-    axis: Callable[[], ValueAxis]
+    axis: Callable[[], ValueAxis | LaneAxis]
     height: int
     steps: bool = False  # values hold until the next one
     marked: bool = False  # whether marks have their words here
@@ -44,6 +45,16 @@ class Chart:
 def _translated(text: object) -> str:
     return QCoreApplication.translate("Charts", str(text)) if text else ""
 
+
+LANES = Chart(
+    "chartLanes",
+    QT_TRANSLATE_NOOP("Charts", "Who sends what"),
+    "",
+    QT_TRANSLATE_NOOP("Charts", "A lane for each worker: what it sends, and when."),
+    (),
+    LaneAxis,
+    height=30,
+)
 
 CHARTS = (
     Chart(
@@ -93,6 +104,7 @@ CHARTS = (
         lambda: ValueAxis(format.tick_percent, top=1.0),
         height=15,
     ),
+    LANES,
     Chart(
         "chartWorkers",
         QT_TRANSLATE_NOOP("Charts", "Workers"),

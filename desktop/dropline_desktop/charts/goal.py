@@ -45,11 +45,11 @@ class Goal(QObject):
     def _place(self) -> None:
         if self._seconds is not None:
             self._line.setValue(self._strip.to_view(self._seconds))
-            self._say()
+            self.say()
 
     def _dragged(self) -> None:
         self._seconds = max(0.001, self._strip.from_view(self._line.value()))
-        self._say()
+        self.say()
 
     def _dropped(self) -> None:
         # Only now, or the scale would run away under the mouse.
@@ -57,7 +57,8 @@ class Goal(QObject):
         if self._seconds is not None:
             self.changed.emit(self._seconds)
 
-    def _say(self) -> None:
+    def say(self) -> None:
+        """Write the goal beside the line."""
         self._label.setFormat(self.tr("goal {}").format(format.duration(self._seconds)))
 
     def _dress(self) -> None:

@@ -1,4 +1,4 @@
-"""The live charts: five strips on one time axis, drawn by a clock and never by what arrives.
+"""The live charts: strips on one time axis, drawn by a clock and never by what arrives.
 
 Words used here. The *timeline* holds what there is to show. The *origin* is the time at x = 0.
 While the charts *follow*, the origin is now and the view is the last *span* of seconds; a pan or a
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -22,7 +22,8 @@ from PySide6.QtWidgets import QFrame, QToolButton, QVBoxLayout, QWidget
 from dropline.report import Run
 from dropline.station.reading import Reading
 from dropline_desktop import format
-from dropline_desktop.charts.contents import COLUMNS
+from dropline_desktop.charts.contents import COLUMNS, LANES
+from dropline_desktop.charts.expected import Expectation, Expected
 from dropline_desktop.charts.export import (
     Writer,
     ask_for_file,
@@ -34,10 +35,12 @@ from dropline_desktop.charts.export import (
 from dropline_desktop.charts.goal import Goal
 from dropline_desktop.charts.history import Floats
 from dropline_desktop.charts.keys import moved
+from dropline_desktop.charts.lanes.strip import LaneStrip
 from dropline_desktop.charts.marks import Mark, MarkKind
 from dropline_desktop.charts.stack import Stack
 from dropline_desktop.charts.timeline import Timeline
 from dropline_desktop.charts.toolbar import Toolbar
+from dropline_desktop.language import worded
 from dropline_desktop.quantities import P95
 from dropline_desktop.theme import Size, Theme
 
@@ -87,24 +90,34 @@ class Charts(QFrame):
         self._once.timeout.connect(lambda: self.draw())
         self._writer = Writer(self)
         self._toolbar = Toolbar()
-        self._stack = Stack(theme)
+        self._stack = Stack(theme, clock)
+        #: Is told log entries: `lanes.painter.observe`.
+        self.lanes = cast(LaneStrip, self._stack.named(LANES.name))
         self._decades_button, self._goal_button = self._new_response_tools()
+        self._expected = Expected(theme, self._stack.strips, self)
         self._goal = Goal(theme, self._stack.named("chartResponse"))
         self._lay_out()
         self._connect()
         self._dress()
         self.set_window(10.0)
         self.follow()
+        worded(self, self._word)
 
     # --- what the window tells the charts -------------------------------------------------------
 
     def add_reading(self, reading: Reading) -> None:
         """Keep a reading. Takes microseconds; it is drawn when the clock ticks."""
         self._timeline.add_reading(reading)
+        self.lanes.painter.digest()
 
     def add_mark(self, t: float, kind: MarkKind, text: str) -> None:
         """Mark time `t` on all charts; `text` is a word or two ("c 2→8")."""
         self._timeline.add_mark(Mark(t, kind, text))
+        self._soon()
+
+    def expect(self, number: int, expectation: Expectation) -> None:
+        """Draw what was predicted at a change of the workers, the `number`th of all."""
+        self._expected.expect(number, expectation)
         self._soon()
 
     def set_past(self, past: Past) -> None:
@@ -182,6 +195,8 @@ class Charts(QFrame):
         times, values = self._points(start, end)
         marks = [(mark.t - self._origin, mark) for mark in self._timeline.marks(start, end)]
         self._stack.draw(times - self._origin, values, marks, at_once=at_once)
+        self._expected.show(start, end, self._origin, now)
+        self.lanes.look_at(start, end, self._origin)
         self._drawn = now
         self._due = False
         if now - self._told >= _VALUES_EVERY or not self.ticking:
@@ -230,6 +245,7 @@ class Charts(QFrame):
         """Return when all that was asked for is written or read."""
         self._writer.wait()
         self._timeline.wait()
+        self.lanes.painter.wait()
 
     # --- Qt -------------------------------------------------------------------------------------
 
@@ -259,12 +275,7 @@ class Charts(QFrame):
     # --- inside ---------------------------------------------------------------------------------
 
     def _new_response_tools(self) -> tuple[QToolButton, QToolButton]:
-        decades = _small_button(
-            self.tr("log"), self.tr("Logarithmic scale: short and long times side by side.")
-        )
-        goal = _small_button(
-            self.tr("goal"), self.tr("A line for the response time you want. Drag it.")
-        )
+        decades, goal = _small_button(), _small_button()
         strip = self._stack.named("chartResponse")
         strip.add_tool(decades)
         strip.add_tool(goal)
@@ -275,7 +286,6 @@ class Charts(QFrame):
     def _lay_out(self) -> None:
         self.setProperty("card", True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName(self.tr("Live charts"))
         column = QVBoxLayout(self)
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)
@@ -302,6 +312,26 @@ class Charts(QFrame):
         self._timeline.changed.connect(self._soon)
         self._timeline.failed.connect(self.pastFailed)
         self._theme.changed.connect(self._dress)
+
+    def _word(self) -> None:
+        self.setAccessibleName(self.tr("Live charts"))
+        for button, text, tip in (
+            (
+                self._decades_button,
+                self.tr("log"),
+                self.tr("Logarithmic scale: short and long times side by side."),
+            ),
+            (
+                self._goal_button,
+                self.tr("goal"),
+                self.tr("A line for the response time you want. Drag it."),
+            ),
+        ):
+            button.setText(text)
+            button.setToolTip(tip)
+        self._label_times()
+        self._goal.say()
+        self._tell()
 
     def _dress(self) -> None:
         for button in (self._decades_button, self._goal_button):
@@ -384,12 +414,10 @@ class Charts(QFrame):
         self.goalChanged.emit(seconds)
 
 
-def _small_button(text: str, tip: str) -> QToolButton:
+def _small_button() -> QToolButton:
     button = QToolButton()
     button.setProperty("small", True)
     button.setProperty("outlined", True)
-    button.setText(text)
-    button.setToolTip(tip)
     button.setCheckable(True)
     button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     return button

@@ -26,12 +26,16 @@ class Readout(QAbstractButton):
         self._value = UNDEFINED
         self.setCheckable(True)
         self.setChecked(True)
-        self.setText(f"{quantity.symbol} {quantity.name()}".strip())
-        self.setToolTip(quantity.help())
+        self.word()
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         theme.changed.connect(self.update)
+
+    def word(self) -> None:
+        """Write the name."""
+        self.setText(f"{self.quantity.symbol} {self.quantity.name()}".strip())
+        self.setToolTip(self.quantity.help())
 
     def show_value(self, value: float | None) -> None:
         """Show this value, with its unit."""

@@ -7,12 +7,13 @@ from datetime import datetime
 from functools import partial
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QFontMetricsF, QPalette
-from PySide6.QtWidgets import QFrame, QGraphicsView, QLabel, QVBoxLayout, QWidget
+from PySide6.QtGui import QFontMetricsF, QPalette, QResizeEvent
+from PySide6.QtWidgets import QFrame, QGraphicsView, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from dropline_desktop.charts.axes import TimeAxis
-from dropline_desktop.charts.contents import CHARTS
+from dropline_desktop.charts.contents import CHARTS, LANES
 from dropline_desktop.charts.history import Floats
+from dropline_desktop.charts.lanes.strip import LaneStrip
 from dropline_desktop.charts.marks import Mark
 from dropline_desktop.charts.strip import Strip
 from dropline_desktop.theme import Size, Space, Theme
@@ -33,16 +34,21 @@ class Stack(QWidget):
     drawing = Signal()  # a strip is to be drawn now
     changed = Signal()  # something else than the readings asks for a drawing
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, clock: Callable[[], float] | None = None) -> None:
+        """`clock` gives the time now to the chart of the lanes, which there is only with it."""
         super().__init__()
         self._theme = theme
         width = QFontMetricsF(theme.font(Size.CAPTION)).horizontalAdvance("88:88:88") * 1.6
-        self._axes = [TimeAxis(width) for _ in CHARTS]
+        charts = [chart for chart in CHARTS if chart is not LANES or clock is not None]
+        self._axes = [TimeAxis(width) for _ in charts]
         self.strips = [
-            Strip(theme, chart, axis, bottom=chart is CHARTS[-1])
-            for chart, axis in zip(CHARTS, self._axes, strict=True)
+            LaneStrip(theme, axis, clock)
+            if chart is LANES and clock is not None
+            else Strip(theme, chart, axis, bottom=chart is CHARTS[-1])
+            for chart, axis in zip(charts, self._axes, strict=True)
         ]
         self._bottom = self.strips[-1]
+        self._lanes: tuple[QWidget, ...] = ()  # with the rule above
         self._undrawn: list[tuple[Strip, Callable[[], None]]] = []
         self._next = QTimer(self)
         self._next.setInterval(_BETWEEN_MS)
@@ -83,6 +89,13 @@ class Stack(QWidget):
     @view.setter
     def view(self, ends: tuple[float, float]) -> None:
         self._bottom.plot.setXRange(*ends, padding=0)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The lanes are shown where there is room for them besides the other charts."""
+        super().resizeEvent(event)
+        needed = sum(strip.minimumSizeHint().height() + 1 for strip in self.strips)
+        for part in self._lanes:
+            part.setVisible(self.height() >= needed)
 
     def draw(
         self,
@@ -181,6 +194,9 @@ class Stack(QWidget):
             rule.setFixedHeight(1)
             column.addWidget(rule)
             column.addWidget(strip, strip.chart.height)
+            if strip.chart is LANES:
+                self._lanes = (rule, strip)
+                strip.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
         self._moment.setAlignment(Qt.AlignmentFlag.AlignRight)
         self._moment.setContentsMargins(0, 0, Space.S, 0)
         self._bottom.add_footer(self._moment)

@@ -17,6 +17,7 @@ from dropline_desktop.charts.history import Floats
 from dropline_desktop.charts.marks import MarksItem
 from dropline_desktop.charts.plot import Plot
 from dropline_desktop.charts.readout import Readout
+from dropline_desktop.language import worded
 from dropline_desktop.theme import Size, Space, Theme
 
 _LEGEND_DIGITS = 28  # width of the legend
@@ -42,8 +43,6 @@ class Strip(QWidget):
         self._scale = chart.axis()
         self.plot = Plot(theme, self._scale, times, labelled=bottom)
         self.plot.setObjectName(chart.name)
-        self.plot.setAccessibleName(chart.title())
-        self.plot.setAccessibleDescription(chart.promise())
         self.marks = MarksItem(theme, labels=chart.marked)
         self._curves = [Curve(self.plot, theme, line) for _, line in chart.curves]
         self.plot.addItem(self.marks, ignoreBounds=True)
@@ -52,15 +51,13 @@ class Strip(QWidget):
         self.plot.addItem(self.cross, ignoreBounds=True)
         self.readouts = [Readout(theme, quantity, line) for quantity, line in chart.curves]
         for readout in self.readouts:
-            readout.setAccessibleName(f"{chart.title()}: {readout.quantity.name()}")
             readout.toggled.connect(self.curvesChanged)
-        self._promise = QLabel(chart.promise())
-        self._title = QLabel(chart.title())
-        self._unit = QLabel(chart.unit())
+        self._promise, self._title, self._unit = QLabel(), QLabel(), QLabel()
         self._heading = QHBoxLayout()
         self._lay_out(bottom)
         theme.changed.connect(self._dress)
         self._dress()
+        worded(self, self._word)
 
     def event(self, event: QEvent) -> bool:
         """On a screen of other density the lines are drawn anew."""
@@ -170,6 +167,19 @@ class Strip(QWidget):
         row.addWidget(self.plot, 1)
         row.addWidget(self._legend)
         self.plot.setMinimumSize(120, 36)
+
+    def _word(self) -> None:
+        chart = self.chart
+        self.plot.setAccessibleName(chart.title())
+        self.plot.setAccessibleDescription(chart.promise())
+        self._promise.setText(chart.promise())
+        self._title.setText(chart.title())
+        self._unit.setText(chart.unit())
+        for readout in self.readouts:
+            readout.word()
+            readout.setAccessibleName(f"{chart.title()}: {readout.quantity.name()}")
+        self._scale.picture = None  # pyqtgraph's cache of what it drew
+        self._scale.update()
 
     def _dress(self) -> None:
         caption, title = self._theme.font(Size.CAPTION), self._theme.font(Size.CAPTION)

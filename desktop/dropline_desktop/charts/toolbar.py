@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMenu, QToolButton, QWidget
 
 from dropline_desktop import format
+from dropline_desktop.language import worded
 from dropline_desktop.theme import Space
 
 #: Windows that figures may be taken over, in seconds.
@@ -28,41 +29,32 @@ class Toolbar(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.window_box = _choice(WINDOWS, self.tr("Figures over the last"))
+        self.window_box = _choice(WINDOWS)
         self.window_box.setObjectName("figuresWindow")
-        self.window_box.setToolTip(
-            self.tr("Rates, times and utilisation are taken over this long, up to now.")
-        )
-        self.span_box = _choice(SPANS, self.tr("Length of time shown"))
-        self.span_box.setToolTip(self.tr("How much time the charts show."))
-        self.follow = button(self.tr("Follow"), self.tr("Show the time up to now (F)."))
+        self.span_box = _choice(SPANS)
+        self.follow, self.freeze, self.export = button(), button(), button()
         self.follow.setCheckable(True)
-        self.freeze = button(
-            self.tr("Freeze"),
-            self.tr("Hold the charts still (Space). Sending goes on, and nothing is missed."),
-        )
         self.freeze.setCheckable(True)
-        export = button(self.tr("Export"), self.tr("Save what the charts show."))
-        export.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        menu = QMenu(export)
-        menu.addAction(self.tr("Picture (PNG)…"), self.pictureAsked.emit)
-        menu.addAction(self.tr("Drawing (SVG)…"), self.drawingAsked.emit)
-        menu.addAction(self.tr("Table of the readings (CSV)…"), self.tableAsked.emit)
-        self.report = menu.addAction(self.tr("Report (HTML)…"), self.reportAsked.emit)
+        self.export.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(self.export)
+        self.picture = menu.addAction("", self.pictureAsked.emit)
+        self.drawing = menu.addAction("", self.drawingAsked.emit)
+        self.table = menu.addAction("", self.tableAsked.emit)
+        self.report = menu.addAction("", self.reportAsked.emit)
         self.report.setEnabled(False)  # until there is a past to report of
-        export.setMenu(menu)
+        self.export.setMenu(menu)
+        self._over, self._show = QLabel(), QLabel()
 
         row = QHBoxLayout(self)
         row.setContentsMargins(Space.M, Space.S, Space.S, Space.S)
         row.setSpacing(Space.S)
-        for text, box in ((self.tr("Over"), self.window_box), (self.tr("Show"), self.span_box)):
-            label = QLabel(text)
+        for label, box in ((self._over, self.window_box), (self._show, self.span_box)):
             label.setBuddy(box)
             row.addWidget(label)
             row.addWidget(box)
             row.addSpacing(Space.S)
         row.addStretch(1)
-        for tool in (self.follow, self.freeze, export):
+        for tool in (self.follow, self.freeze, self.export):
             row.addWidget(tool)
 
         self.window_box.activated.connect(
@@ -71,6 +63,7 @@ class Toolbar(QWidget):
         self.span_box.activated.connect(lambda: self.spanChosen.emit(self.span_box.currentData()))
         self.follow.clicked.connect(self.followAsked)
         self.freeze.clicked.connect(self.freezeAsked)
+        worded(self, self._word)
 
     def show_state(self, *, span: float, following: bool, frozen: bool) -> None:
         """Show how the charts are looked at."""
@@ -78,19 +71,41 @@ class Toolbar(QWidget):
         self.follow.setChecked(following and not frozen)
         self.freeze.setChecked(frozen)
 
+    def _word(self) -> None:
+        self._over.setText(self.tr("Over"))
+        self._show.setText(self.tr("Show"))
+        self.window_box.setAccessibleName(self.tr("Figures over the last"))
+        self.window_box.setToolTip(
+            self.tr("Rates, times and utilisation are taken over this long, up to now.")
+        )
+        self.span_box.setAccessibleName(self.tr("Length of time shown"))
+        self.span_box.setToolTip(self.tr("How much time the charts show."))
+        for box in (self.window_box, self.span_box):
+            for number in range(box.count()):
+                box.setItemText(number, format.duration(box.itemData(number)))
+        self.follow.setText(self.tr("Follow"))
+        self.follow.setToolTip(self.tr("Show the time up to now (F)."))
+        self.freeze.setText(self.tr("Freeze"))
+        self.freeze.setToolTip(
+            self.tr("Hold the charts still (Space). Sending goes on, and nothing is missed.")
+        )
+        self.export.setText(self.tr("Export"))
+        self.export.setToolTip(self.tr("Save what the charts show."))
+        self.picture.setText(self.tr("&Picture (PNG)…"))
+        self.drawing.setText(self.tr("&Drawing (SVG)…"))
+        self.table.setText(self.tr("&Table of the readings (CSV)…"))
+        self.report.setText(self.tr("&Report (HTML)…"))
 
-def _choice(seconds: tuple[float, ...], name: str) -> QComboBox:
+
+def _choice(seconds: tuple[float, ...]) -> QComboBox:
     box = QComboBox()
-    box.setAccessibleName(name)
     for value in seconds:
-        box.addItem(format.duration(value), value)
+        box.addItem("", value)
     return box
 
 
-def button(text: str, tip: str) -> QToolButton:
+def button() -> QToolButton:
     """A button of a bar over charts."""
     button = QToolButton()
-    button.setText(text)
-    button.setToolTip(tip)
     button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     return button

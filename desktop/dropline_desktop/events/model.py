@@ -25,6 +25,7 @@ from PySide6.QtCore import (
 
 from dropline.events import Event, FileProgressed, Message
 from dropline.station import Reading
+from dropline.tuning import Advice, LedgerWritten
 from dropline_desktop import format
 from dropline_desktop.sentences import Kind, kind_of, sentence
 
@@ -36,7 +37,7 @@ KEPT = 10_000
 #: Milliseconds between two additions to the list.
 REFRESH = 100
 #: Events that say too little too often to be listed.
-UNLISTED = (Reading, FileProgressed)
+UNLISTED = (Reading, FileProgressed, Advice, LedgerWritten)
 
 
 class EventModel(QAbstractListModel):

@@ -20,6 +20,7 @@ from dropline_desktop import format
 from dropline_desktop.events.model import EventModel
 from dropline_desktop.events.view import EventView
 from dropline_desktop.icons import icon
+from dropline_desktop.language import worded
 from dropline_desktop.sentences import Kind
 from dropline_desktop.theme import Size, Space, Theme
 
@@ -47,20 +48,18 @@ class EventLog(QWidget):
         self._lay_out()
         theme.changed.connect(self._dress)
         self._dress()
+        worded(self, self._word)
 
     def take(self, messages: list[Message]) -> None:
         """Take in a batch of events."""
         self.model.take(messages)
 
     def _set_up_filters(self) -> None:
-        self.kind.addItem(self.tr("All events"), None)
+        self.kind.addItem("", None)
         for kind in Kind:
             if kind is not Kind.OTHER:
-                self.kind.addItem(kind.text, kind)
-        self.kind.setAccessibleName(self.tr("Kind of event"))
+                self.kind.addItem("", kind)
         self.kind.currentIndexChanged.connect(self._look_for)
-        self.search.setPlaceholderText(self.tr("Search events"))
-        self.search.setAccessibleName(self.search.placeholderText())
         self.search.setClearButtonEnabled(True)
         self.search.addAction(icon("search", self._theme), QLineEdit.ActionPosition.LeadingPosition)
         self.search.textChanged.connect(lambda: self._typing.start())
@@ -68,11 +67,8 @@ class EventLog(QWidget):
         self._typing.setInterval(TYPING)
         self._typing.timeout.connect(self._look_for)
         self._clear.setIcon(icon("clear", self._theme))
-        self._clear.setToolTip(self.tr("Clear the log"))
-        self._clear.setAccessibleName(self._clear.toolTip())
         self._clear.clicked.connect(self.model.clear)
         self.model.forgottenChanged.connect(self._show_forgotten)
-        self._show_forgotten(0)
 
     def _lay_out(self) -> None:
         head = QHBoxLayout()
@@ -88,6 +84,20 @@ class EventLog(QWidget):
         layout.addWidget(self.list, 1)
         self.setTabOrder(self.kind, self.search)
         self.setTabOrder(self.search, self.list)
+
+    def _word(self) -> None:
+        for number in range(self.kind.count()):
+            kind = self.kind.itemData(number)
+            self.kind.setItemText(number, self.tr("All events") if kind is None else kind.text)
+        self.kind.setAccessibleName(self.tr("Kind of event"))
+        self.kind.setToolTip(self.kind.accessibleName())  # without a label, read out by this
+        self.search.setPlaceholderText(self.tr("Search events"))
+        self.search.setAccessibleName(self.search.placeholderText())
+        self._clear.setToolTip(self.tr("Clear the log"))
+        self._clear.setAccessibleName(self._clear.toolTip())
+        self._show_forgotten(self.model.forgotten)
+        self.list.setAccessibleName(self.tr("Events"))
+        self._look_for()
 
     def _look_for(self) -> None:
         self.model.look_for(self.kind.currentData(), self.search.text().strip())

@@ -31,7 +31,6 @@ class EventView(QTableView):
         self._theme = theme
         self._follow = True
         self.setModel(model)
-        self.setAccessibleName(self.tr("Events"))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

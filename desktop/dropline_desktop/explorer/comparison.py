@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTab
 from dropline.report.page import change
 from dropline_desktop import format
 from dropline_desktop import quantities as q
-from dropline_desktop.quantities import Quantity
+from dropline_desktop.language import worded
 from dropline_desktop.theme import Theme
 
 #: Figures with a definition of their own; after them, those whose name says it all.
@@ -38,27 +38,25 @@ class Comparison(QTableWidget):
         self._cells: list[list[QTableWidgetItem]] = []
         self._texts: list[tuple[str, Callable[[float | None], str]]] = []
         self.setObjectName("comparison")
-        self.setAccessibleName(self.tr("Figures of this span and of the one kept"))
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setShowGrid(False)
         self.setWordWrap(False)
         self.verticalHeader().hide()
-        self.setHorizontalHeaderLabels(
-            [self.tr("Figure"), self.tr("Kept"), self.tr("This"), self.tr("Change")]
-        )
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         for quantity in _QUANTITIES:
-            self._add(quantity.key, f"{quantity.symbol} {quantity.name()}".strip(), quantity)
-        for key, name in _COUNTS.items():
-            self._add(key, self.tr(str(name)), None)
+            self._add(quantity.key, quantity.text)
+        for key in _COUNTS:
+            self._add(key, format.count)
         self.resizeRowsToContents()
-        self.show_figures(None, None)
+        self._shown: tuple[Figures | None, Figures | None] = (None, None)
+        worded(self, self._word)
 
     def show_figures(self, kept: Figures | None, this: Figures | None) -> None:
         """Show these; None where there are none."""
+        self._shown = kept, this
         self.setColumnHidden(1, kept is None)
         self.setColumnHidden(3, kept is None)
         for row, (key, text) in enumerate(self._texts):
@@ -68,16 +66,27 @@ class Comparison(QTableWidget):
             for column, words in ((1, text(before)), (2, text(after)), (3, told)):
                 self._cells[row][column].setText(words)
 
-    def _add(self, key: str, name: str, quantity: Quantity | None) -> None:
+    def _word(self) -> None:
+        self.setAccessibleName(self.tr("Figures of this span and of the one kept"))
+        self.setHorizontalHeaderLabels(
+            [self.tr("Figure"), self.tr("Kept"), self.tr("This"), self.tr("Change")]
+        )
+        for quantity, cells in zip(_QUANTITIES, self._cells, strict=False):
+            cells[0].setText(f"{quantity.symbol} {quantity.name()}".strip())
+            for cell in cells:
+                cell.setToolTip(quantity.help())
+        for name, cells in zip(_COUNTS.values(), self._cells[len(_QUANTITIES) :], strict=True):
+            cells[0].setText(self.tr(str(name)))
+        self.show_figures(*self._shown)
+
+    def _add(self, key: str, text: Callable[[float | None], str]) -> None:
         row = len(self._cells)
-        self._cells.append([QTableWidgetItem(text) for text in (name, "", "", "")])
-        self._texts.append((key, format.count if quantity is None else quantity.text))
+        self._cells.append([QTableWidgetItem() for _ in range(4)])
+        self._texts.append((key, text))
         for column, item in enumerate(self._cells[-1]):
             if column:
                 side = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
                 item.setTextAlignment(side)
-            if quantity is not None:
-                item.setToolTip(quantity.help())
             self.setItem(row, column, item)
 
 

@@ -38,9 +38,9 @@ class Reader(QObject):
                 raise ValueError(self.tr("{} is empty: record a log first.").format(path))
             if past.ignored:
                 text = self.tr(
-                    "{} entries of {} cannot follow from those before; they are left out."
+                    "%Ln entries of {} cannot follow from those before; left out.", "", past.ignored
                 )
-                self.noticed.emit(text.format(past.ignored, path.name))
+                self.noticed.emit(text.format(path.name))
             self.opened.emit(Run(path.name, past, *extent, wall=False))
 
         self._run(read)

@@ -18,6 +18,7 @@ from dropline_desktop.charts.keys import moved
 from dropline_desktop.charts.marks import Mark, mark_of
 from dropline_desktop.charts.past import Loader
 from dropline_desktop.charts.stack import Stack
+from dropline_desktop.language import worded
 from dropline_desktop.theme import Theme
 
 #: Seconds that rates and times may be taken over; about a hundredth of what is shown.
@@ -42,12 +43,12 @@ class View(QFrame):
         self._soon.timeout.connect(self.draw)
         self.setProperty("card", True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName(self.tr("Charts of the past"))
         column = QVBoxLayout(self)
         column.setContentsMargins(1, 1, 1, 1)
         column.addWidget(self._stack)
         self._stack.pointed.connect(self._point)
         self._stack.changed.connect(self._changed)
+        worded(self, self._word)
 
     def show_run(self, run: Run) -> None:
         """Show a run."""
@@ -137,6 +138,10 @@ class View(QFrame):
     def _origin(self) -> float:
         """The time at x = 0: that of day begins with the run, a log's own at 0."""
         return self._run.start if self._run is not None and self._run.wall else 0.0
+
+    def _word(self) -> None:
+        self.setAccessibleName(self.tr("Charts of the past"))
+        self._tell()
 
     def _changed(self) -> None:
         self._soon.start()

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QCoreApplication, Qt, QTimer
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -35,6 +35,7 @@ from dropline_desktop.charts.toolbar import button
 from dropline_desktop.explorer.comparison import Comparison, Figures
 from dropline_desktop.explorer.reader import Reader
 from dropline_desktop.explorer.view import View, moment_text
+from dropline_desktop.language import worded
 from dropline_desktop.text import printable
 from dropline_desktop.theme import Space, Theme
 
@@ -156,24 +157,19 @@ class Explorer(QWidget):
     def _lay_out(self) -> None:
         bar = QHBoxLayout()
         bar.setSpacing(Space.S)
-        self._open = button(self.tr("Open log…"), self.tr("Show another recorded log here."))
-        self._whole = button(self.tr("Whole"), self.tr("Show the whole of it (Home)."))
-        self._keep = button(
-            self.tr("Keep to compare"),
-            self.tr("Keep the figures of what is shown, and see beside them those of another "
-                    "span or log."),
-        )  # fmt: skip
-        self._forget = button(self.tr("Compare no more"), self.tr("Forget the span that was kept."))
-        self._export = button(self.tr("Export"), self.tr("Save what is shown."))
+        self._open, self._whole = button(), button()
+        self._keep, self._forget, self._export = button(), button(), button()
         self._export.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self._export)
-        for text, kind, save in (
-            (self.tr("Picture (PNG)…"), "png", self.export_picture),
-            (self.tr("Drawing (SVG)…"), "svg", self.export_drawing),
-            (self.tr("Table of the figures (CSV)…"), "csv", self.export_table),
-            (self.tr("Report (HTML)…"), "html", self.export_report),
-        ):
-            menu.addAction(text, partial(ask_for_file, self, kind, save))
+        self._picture, self._drawing, self._figure_table, self._report = (
+            menu.addAction("", partial(ask_for_file, self, kind, save))
+            for kind, save in (
+                ("png", self.export_picture),
+                ("svg", self.export_drawing),
+                ("csv", self.export_table),
+                ("html", self.export_report),
+            )
+        )
         self._export.setMenu(menu)
         bar.addWidget(self._open)
         bar.addWidget(self._whole)
@@ -199,6 +195,33 @@ class Explorer(QWidget):
         rows.addWidget(self._notice)
         rows.addWidget(parts, 1)
         self._notice.hide()
+        worded(self, self._word)
+
+    def _word(self) -> None:
+        for tool, text, tip in (
+            (self._open, self.tr("Open log…"), self.tr("Show another recorded log here.")),
+            (self._whole, self.tr("Whole"), self.tr("Show the whole of it (Home).")),
+            (
+                self._keep,
+                self.tr("Keep to compare"),
+                self.tr(
+                    "Keep the figures of what is shown, and see beside them those of another "
+                    "span or log."
+                ),
+            ),
+            (
+                self._forget,
+                self.tr("Compare no more"),
+                self.tr("Forget the span that was kept."),
+            ),
+            (self._export, self.tr("Export"), self.tr("Save what is shown.")),
+        ):
+            tool.setText(text)
+            tool.setToolTip(tip)
+        self._picture.setText(self.tr("&Picture (PNG)…"))
+        self._drawing.setText(self.tr("&Drawing (SVG)…"))
+        self._figure_table.setText(self.tr("&Table of the figures (CSV)…"))
+        self._report.setText(self.tr("&Report (HTML)…"))
         self._show_figures()
 
     def _connect(self) -> None:
@@ -251,9 +274,15 @@ class Explorer(QWidget):
 
 def ask_for_log(parent: QWidget, folder: Path, chosen: Callable[[Path], None]) -> None:
     """Ask for a recorded log; `chosen` gets its path."""
-    dialog = QFileDialog(parent, parent.tr("Open a recorded log"), str(folder))
+    translate = QCoreApplication.translate
+    dialog = QFileDialog(parent, translate("Explorer", "Open a recorded log"), str(folder))
     dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-    dialog.setNameFilters([parent.tr("Recorded logs (*.jsonl)"), parent.tr("All files (*)")])
+    dialog.setNameFilters(
+        [
+            translate("Explorer", "Recorded logs (*.jsonl)"),
+            translate("Explorer", "All files (*)"),
+        ]
+    )
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.fileSelected.connect(lambda path: chosen(Path(path)))
     dialog.open()

@@ -30,6 +30,7 @@ from dropline.load import (
 )
 from dropline.station import MAX_WORKERS
 from dropline_desktop.icons import icon
+from dropline_desktop.language import worded
 from dropline_desktop.simulation.plan import Plan
 from dropline_desktop.theme import Space, Theme
 
@@ -47,18 +48,18 @@ class SimulationDialog(QDialog):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("simulationDialog")
-        self.setWindowTitle(self.tr("Simulate load"))
         self.arrivals, self.service = QComboBox(), QComboBox()
         self.rate, self.mean, self.scv = QDoubleSpinBox(), QDoubleSpinBox(), QDoubleSpinBox()
         self.jobs, self.workers = QSpinBox(), QSpinBox()
         self.expected = QLabel()
-        self.start = QPushButton(icon("play", theme), self.tr("&Start"))
-        self.stop = QPushButton(icon("stop", theme), self.tr("S&top"))
+        self.start = QPushButton(icon("play", theme), "")
+        self.stop = QPushButton(icon("stop", theme), "")
+        self._words = QLabel()
         self._form = QFormLayout()
         self._set_up()
         self._lay_out()
         self.show_running(False)
-        self._changed()
+        worded(self, self._word)
 
     def plan(self) -> Plan:
         """What is chosen."""
@@ -104,22 +105,13 @@ class SimulationDialog(QDialog):
         self.expected.setText(self.plan().expectation(self.workers.value()))
 
     def _set_up(self) -> None:
-        for text, key in (
-            (self.tr("By chance (Poisson)"), "poisson"),
-            (self.tr("Evenly"), "even"),
-            (self.tr("All at once (a batch)"), "batch"),
-        ):
-            self.arrivals.addItem(text, key)
-        for text, key in (
-            (self.tr("Exponential"), "exp"),
-            (self.tr("Always the same"), "fixed"),
-            (self.tr("Log-normal: a few take long"), "lognormal"),
-        ):
-            self.service.addItem(text, key)
-        _set_range(self.rate, 0.1, 2000.0, 30.0, decimals=1, step=5.0, unit=self.tr(" a second"))
-        _set_range(self.mean, 0.001, 600.0, 0.1, decimals=3, step=0.05, unit=self.tr(" s"))
+        for key in ("poisson", "even", "batch"):
+            self.arrivals.addItem("", key)
+        for key in ("exp", "fixed", "lognormal"):
+            self.service.addItem("", key)
+        _set_range(self.rate, 0.1, 2000.0, 30.0, decimals=1, step=5.0)
+        _set_range(self.mean, 0.001, 600.0, 0.1, decimals=3, step=0.05)
         _set_range(self.scv, 0.0, 25.0, 2.0, decimals=2, step=0.5)
-        self.scv.setToolTip(self.tr("cs² = variance/mean²: 0 for equal times, 1 for exponential"))
         self.jobs.setRange(1, 10_000)
         self.jobs.setValue(200)
         self.workers.setRange(1, MAX_WORKERS)
@@ -143,27 +135,59 @@ class SimulationDialog(QDialog):
         self.start.clicked.connect(lambda: self.startAsked.emit(self.plan()))
         self.stop.clicked.connect(self.stopAsked)
 
-    def _lay_out(self) -> None:
-        words = QLabel(
+    def _word(self) -> None:
+        self.setWindowTitle(self.tr("Simulate load"))
+        self._words.setText(
             self.tr(
                 "Jobs come by themselves and keep workers busy for a while: no file is sent. "
                 "Watch the charts, move the workers' slider, and see what theory says."
             )
         )
-        for label in (words, self.expected):
-            label.setWordWrap(True)
-        for text, part in (
-            (self.tr("&Jobs come"), self.arrivals),
-            (self.tr("&Rate"), self.rate),
-            (self.tr("&How many"), self.jobs),
-            (self.tr("Ser&vice time"), self.service),
-            (self.tr("&Mean"), self.mean),
-            (self.tr("V&ariability cs²"), self.scv),
-            (self.tr("&Workers at first"), self.workers),
+        for part, text in (
+            (self.arrivals, self.tr("&Jobs come")),
+            (self.rate, self.tr("&Rate")),
+            (self.jobs, self.tr("&How many")),
+            (self.service, self.tr("Ser&vice time")),
+            (self.mean, self.tr("&Mean")),
+            (self.scv, self.tr("V&ariability cs²")),
+            (self.workers, self.tr("&Workers at first")),
         ):
-            self._form.addRow(text, part)
+            label = self._form.labelForField(part)
+            assert isinstance(label, QLabel)
+            label.setText(text)
+        for number, text in enumerate(
+            (
+                self.tr("By chance (Poisson)"),
+                self.tr("Evenly"),
+                self.tr("All at once (a batch)"),
+            )
+        ):
+            self.arrivals.setItemText(number, text)
+        for number, text in enumerate(
+            (
+                self.tr("Exponential"),
+                self.tr("Always the same"),
+                self.tr("Log-normal: a few take long"),
+            )
+        ):
+            self.service.setItemText(number, text)
+        self.rate.setSuffix(self.tr(" a second"))
+        self.mean.setSuffix(self.tr(" s"))
+        self.scv.setToolTip(self.tr("cs² = variance/mean²: 0 for equal times, 1 for exponential"))
+        self.stop.setText(self.tr("S&top"))
+        self.show_running(self.stop.isEnabled())
+        self._changed()
+
+    def _lay_out(self) -> None:
+        for label in (self._words, self.expected):
+            label.setWordWrap(True)
+        for part in (
+            *(self.arrivals, self.rate, self.jobs, self.service),
+            *(self.mean, self.scv, self.workers),
+        ):
+            self._form.addRow("&", part)  # a label, with the part for its buddy
         self.expected.setMinimumHeight(3 * self.expected.fontMetrics().lineSpacing())
-        for label in (words, self.expected):
+        for label in (self._words, self.expected):
             label.setMinimumWidth(WIDTH)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.addButton(self.start, QDialogButtonBox.ButtonRole.ActionRole)
@@ -174,7 +198,7 @@ class SimulationDialog(QDialog):
         layout = QVBoxLayout(self)
         layout.setSpacing(Space.L)
         layout.setSizeConstraint(QLayout.SizeConstraint.SetFixedSize)  # as the rows come and go
-        layout.addWidget(words)
+        layout.addWidget(self._words)
         layout.addLayout(self._form)
         layout.addWidget(self.expected)
         layout.addWidget(buttons)
@@ -188,10 +212,8 @@ def _set_range(
     *,
     decimals: int,
     step: float,
-    unit: str = "",
 ) -> None:
     spin.setDecimals(decimals)
     spin.setRange(least, most)
     spin.setValue(value)
     spin.setSingleStep(step)
-    spin.setSuffix(unit)

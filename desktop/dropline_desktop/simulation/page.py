@@ -11,6 +11,7 @@ from dropline.station import Reading
 from dropline_desktop import format
 from dropline_desktop.icons import icon
 from dropline_desktop.instruments import Instruments
+from dropline_desktop.language import worded
 from dropline_desktop.simulation.plan import Plan
 from dropline_desktop.theme import Size, Space, Theme
 
@@ -22,12 +23,11 @@ class Banner(QFrame):
         super().__init__()
         self._theme = theme
         self._plan = plan
-        self._workers: int | None = None
-        self._title = QLabel(self.tr("Simulated load – no files are sent"))
+        self._took: float | None = None
+        self._title = QLabel()
         self.words = QLabel()
-        self.stop = QPushButton(icon("stop", theme), self.tr("Stop the simulation"))
+        self.stop = QPushButton(icon("stop", theme), "")
         self.setObjectName("simulationBanner")
-        self.setAccessibleName(self._title.text())
         self.words.setWordWrap(True)
         text = QVBoxLayout()
         text.setSpacing(Space.XS)
@@ -39,23 +39,30 @@ class Banner(QFrame):
         row.addWidget(self.stop)
         theme.changed.connect(self._dress)
         self._dress()
-        self.show_workers(plan.workers)
+        self._workers = plan.workers
+        worded(self, self._word)
 
     def show_workers(self, workers: int) -> None:
         """Say what theory expects with so many."""
         if workers != self._workers:
-            self._workers = workers
-            self._tell(self._plan.expectation(workers))
+            self._workers, self._took = workers, None
+            self._tell()
 
     def show_end(self, seconds: float) -> None:
         """A batch is done after so long; beside it stays what was expected at last."""
-        self._tell(
-            self.tr("It took {0}. {1}").format(
-                format.duration(seconds), self._plan.expectation(self._workers or 0)
-            )
-        )
+        self._took = seconds
+        self._tell()
 
-    def _tell(self, text: str) -> None:
+    def _word(self) -> None:
+        self._title.setText(self.tr("Simulated load – no files are sent"))
+        self.setAccessibleName(self._title.text())
+        self.stop.setText(self.tr("Stop the simulation"))
+        self._tell()
+
+    def _tell(self) -> None:
+        text = self._plan.expectation(self._workers)
+        if self._took is not None:
+            text = self.tr("It took {0}. {1}").format(format.duration(self._took), text)
         self.words.setText(f"{self._plan.describe()} {text}")
 
     def _dress(self) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from PySide6.QtCore import QCoreApplication
 
-from dropline import theory
 from dropline.load import Arrivals, Batch, Fixed, Service, expect
 from dropline_desktop import format
 
@@ -36,7 +34,7 @@ class Plan:
         steady = found.steady
         if steady is None or found.arrival_rate is None:
             return translate("Simulation", "Theory has no formula for this.")
-        if math.isinf(steady.mean_response):
+        if found.is_unstable:
             return translate(
                 "Simulation",
                 "Unstable: {0} come and {1} can be served, so the queue grows without end. "
@@ -44,7 +42,7 @@ class Plan:
             ).format(
                 format.rate(found.arrival_rate),
                 format.rate(workers * found.service_rate),
-                format.count(theory.workers_to_keep_up(found.arrival_rate, found.service_rate)),
+                format.count(found.enough),
             )
         return translate("Simulation", "Theory ({0}): ρ {1}, L {2}, τ {3}, wait {4}.").format(
             found.model,

@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, Signal
 
 from dropline.events import Message, StationDrained
 from dropline.load import Batch, Load, LoadLine, SimulatedTarget
+from dropline.tuning import By
 from dropline_desktop.bus import QtBus
 from dropline_desktop.right_of_way import RightOfWay
 from dropline_desktop.simulation.dialog import SimulationDialog
@@ -77,18 +78,19 @@ class Simulation(QObject):
         bus = QtBus("dropline/simulation", self)
         page = SimulationPage(self._theme, plan)
         seed = random.getrandbits(32)  # another one each time
+        # Its workers don't stand aside for the window: all they do is wait, as long as was drawn.
         line = LoadLine(
             Load(plan.arrivals, seed=seed),
             SimulatedTarget(plan.service, seed=seed),
             bus,
             workers=plan.workers,
-            give_way=self._right_of_way.give_way,
         )
         self._run = _Run(plan, line, bus, page)
         self._connect(self._run)
         self._window.show_simulation(page)
         self.dialog.show_running(True)
         line.start()
+        line.tuner.start()
 
     def stop(self) -> None:
         """End what is simulated, and show the send line again."""
@@ -126,6 +128,10 @@ class Simulation(QObject):
         run.bus.subscribe(StationDrained, lambda message: self._tell_end(run, message))
         parts.charts.drawing.connect(self._right_of_way.take)
         parts.tuner.workersWanted.connect(line.resize)
+        parts.tune.workersChosen.connect(lambda workers: line.resize(workers, by=By.CURVE))
+        parts.tune.exportFailed.connect(window.show_notice)
+        parts.tune.exported.connect(window.tell_saved)
+        parts.steer(lambda command: command(line))
         parts.tuner.pauseWanted.connect(lambda paused: line.pause() if paused else line.resume())
         parts.order.orderWanted.connect(line.set_order)
         parts.charts.windowChanged.connect(line.measure_over)

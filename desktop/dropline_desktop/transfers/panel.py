@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 from dropline.events import Message, ScanFinished, ScanProgressed
 from dropline_desktop import format
 from dropline_desktop.icons import icon
+from dropline_desktop.language import worded
 from dropline_desktop.theme import Size, Space, Theme
 from dropline_desktop.transfers.model import TransfersModel
 from dropline_desktop.transfers.rows import THERE, UNFINISHED, State
@@ -84,12 +85,8 @@ class TransfersPanel(QWidget):
         self._chips["all"].setChecked(True)
         self.search = self._search_field()
         self._scan_line, self._scan_text = self._make_scan_line()
-        self._retry_failed = self._button(
-            "retry", self.tr("Retry failed"), lambda: self.retryAsked.emit(None)
-        )
-        self._cancel_all = self._button(
-            "cancel", self.tr("Cancel all"), lambda: self.cancelAsked.emit(None)
-        )
+        self._retry_failed = self._button("retry", lambda: self.retryAsked.emit(None))
+        self._cancel_all = self._button("cancel", lambda: self.cancelAsked.emit(None))
         self._lay_out()
         self._typing = self._timer(TYPING, self._look_for)
         self._counting = self._timer(REFRESH, self._count)
@@ -97,7 +94,7 @@ class TransfersPanel(QWidget):
         self.search.textChanged.connect(lambda: self._typing.start())
         self.model.counted.connect(self._count_soon)
         theme.changed.connect(self._count)
-        self._count()
+        worded(self, self._word)
 
     def take(self, messages: list[Message]) -> None:
         """Take in a batch of events about files and scans."""
@@ -118,7 +115,6 @@ class TransfersPanel(QWidget):
         chip = QToolButton()
         chip.setCheckable(True)
         chip.setProperty("small", True)
-        chip.setToolTip(self.tr("Show only these files"))
         chip.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         chip.setMinimumWidth(chip.fontMetrics().horizontalAdvance("00,000"))
         self._filters.addButton(chip)
@@ -139,9 +135,6 @@ class TransfersPanel(QWidget):
     def _search_field(self) -> QLineEdit:
         field = QLineEdit()
         field.setObjectName("transfersSearch")
-        field.setPlaceholderText(self.tr("Search"))
-        field.setToolTip(self.tr("Search names and errors (Ctrl+F)"))
-        field.setAccessibleName(self.tr("Search names and errors"))
         field.setClearButtonEnabled(True)
         field.addAction(icon("search", self._theme), QLineEdit.ActionPosition.LeadingPosition)
         QShortcut(QKeySequence.StandardKey.Find, self, field.setFocus)
@@ -149,18 +142,17 @@ class TransfersPanel(QWidget):
 
     def _make_scan_line(self) -> tuple[QFrame, QLabel]:
         line, text = QFrame(), QLabel()
-        stop = self._button("stop", self.tr("Stop"), self.stopScanAsked.emit)
-        stop.setToolTip(self.tr("Find no more files; those already found stay in the line"))
+        self._stop = self._button("stop", self.stopScanAsked.emit)
         text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         layout = QHBoxLayout(line)
         layout.setContentsMargins(Space.S, 0, Space.S, 0)
         layout.addWidget(text, 1)
-        layout.addWidget(stop)
+        layout.addWidget(self._stop)
         line.hide()
         return line, text
 
-    def _button(self, picture: str, text: str, run: Callable[[], object]) -> QPushButton:
-        button = QPushButton(icon(picture, self._theme), text)
+    def _button(self, picture: str, run: Callable[[], object]) -> QPushButton:
+        button = QPushButton(icon(picture, self._theme), "")
         button.clicked.connect(lambda: run())
         return button
 
@@ -198,6 +190,18 @@ class TransfersPanel(QWidget):
         """Choose one of the `FILTERS`."""
         self._chips[name].setChecked(True)
 
+    def _word(self) -> None:
+        for chip in self._chips.values():
+            chip.setToolTip(self.tr("Show only these files"))
+        self.search.setPlaceholderText(self.tr("Search"))
+        self.search.setToolTip(self.tr("Search names and errors (Ctrl+F)"))
+        self.search.setAccessibleName(self.tr("Search names and errors"))
+        self._retry_failed.setText(self.tr("Retry failed"))
+        self._cancel_all.setText(self.tr("Cancel all"))
+        self._stop.setText(self.tr("Stop"))
+        self._stop.setToolTip(self.tr("Find no more files; those already found stay in the line"))
+        self._count()
+
     def _look_for(self) -> None:
         chosen = next(name for name, chip in self._chips.items() if chip.isChecked())
         self.model.look_for(FILTERS[chosen], self.search.text().strip())
@@ -221,7 +225,7 @@ class TransfersPanel(QWidget):
         if self._scans:
             found = sum(scan.found for scan in self._scans.values())
             refused = sum(scan.refused for scan in self._scans.values())
-            text = self.tr("Scanning… {} files found").format(format.count(found))
+            text = self.tr("Scanning… %Ln file(s) found", "", found)
             if refused:
-                text += self.tr(", {} refused").format(format.count(refused))
+                text = self.tr("{0}, {1} refused").format(text, format.count(refused))
             self._scan_text.setText(text)

@@ -29,6 +29,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTableView,
 
 from dropline_desktop import format
 from dropline_desktop.icons import icon
+from dropline_desktop.language import worded
 from dropline_desktop.reveal import reveal
 from dropline_desktop.text import printable
 from dropline_desktop.theme import Size, Theme
@@ -71,7 +72,6 @@ class TransfersView(QTableView):
     def __init__(self, model: TransfersModel, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("transfers")
-        self.setAccessibleName(self.tr("Transfers"))
         self._model = model
         self._theme = theme
         self._rows = RowPainter(model, theme)
@@ -87,16 +87,15 @@ class TransfersView(QTableView):
         self.setWordWrap(False)
         self._set_up_headers()
         self._deeds = self._make_deeds()
-        self._copy_paths = self._action("copy", self.tr("Copy path"), "Ctrl+C", self.copy_paths)
-        self._copy_reasons = self._action(
-            "copy", self.tr("Copy error"), "Ctrl+Shift+C", self.copy_reasons
-        )
-        self._reveal = self._action("reveal", self.tr("Show in folder"), "Return", self._show_file)
+        self._copy_paths = self._action("copy", "Ctrl+C", self.copy_paths)
+        self._copy_reasons = self._action("copy", "Ctrl+Shift+C", self.copy_reasons)
+        self._reveal = self._action("reveal", "Return", self._show_file)
         self._ticker = QTimer(self)
         self._ticker.setInterval(TICK)
         self._ticker.timeout.connect(self._tick)
         theme.changed.connect(self._dress)
         self._dress()
+        worded(self, self._word)
 
     def _set_up_headers(self) -> None:
         vertical = self.verticalHeader()
@@ -114,8 +113,8 @@ class TransfersView(QTableView):
         for column, digits in WIDTHS.items():
             self.setColumnWidth(column, digits * em)
 
-    def _action(self, picture: str, text: str, key: str, run: Callable[[], object]) -> QAction:
-        action = QAction(text, self)
+    def _action(self, picture: str, key: str, run: Callable[[], object]) -> QAction:
+        action = QAction(self)
         if picture:
             action.setIcon(icon(picture, self._theme))
         action.setShortcut(QKeySequence(key))
@@ -129,7 +128,6 @@ class TransfersView(QTableView):
 
         def deed(
             picture: str,
-            text: str,
             key: str,
             states: frozenset[State],
             ask: Callable[[list[int]], object],
@@ -138,7 +136,7 @@ class TransfersView(QTableView):
                 if jobs := self._selected_jobs(states):
                     ask(jobs)
 
-            return self._action(picture, text, key, run), states
+            return self._action(picture, key, run), states
 
         def prioritise(priority: int) -> Callable[[list[int]], object]:
             return lambda jobs: self.priorityAsked.emit(jobs, priority)
@@ -147,19 +145,38 @@ class TransfersView(QTableView):
         waiting = UNFINISHED - {State.SENDING}
         return (
             (
-                deed("pause", self.tr("Pause"), "P", ACTIVE, self.holdAsked.emit),
-                deed("play", self.tr("Resume"), "R", held, self.releaseAsked.emit),
+                deed("pause", "P", ACTIVE, self.holdAsked.emit),
+                deed("play", "R", held, self.releaseAsked.emit),
             ),
             (
-                deed("first", self.tr("Send first"), "Alt+Up", waiting, prioritise(1)),
-                deed("", self.tr("Usual turn"), "Alt+Down", waiting, prioritise(0)),
+                deed("first", "Alt+Up", waiting, prioritise(1)),
+                deed("", "Alt+Down", waiting, prioritise(0)),
             ),
             (
-                deed("retry", self.tr("Retry"), "F5", failed, self.retryAsked.emit),
-                deed("", self.tr("Send again"), "Shift+F5", THERE, self.sendAgainAsked.emit),
-                deed("cancel", self.tr("Cancel"), "Del", UNFINISHED, self.cancelAsked.emit),
+                deed("retry", "F5", failed, self.retryAsked.emit),
+                deed("", "Shift+F5", THERE, self.sendAgainAsked.emit),
+                deed("cancel", "Del", UNFINISHED, self.cancelAsked.emit),
             ),
         )
+
+    def _word(self) -> None:
+        self.setAccessibleName(self.tr("Transfers"))
+        (hold, release), (first, usual), (retry, again, cancel) = self._deeds
+        for (action, _states), text in (
+            (hold, self.tr("Pause")),
+            (release, self.tr("Resume")),
+            (first, self.tr("Send first")),
+            (usual, self.tr("Usual turn")),
+            (retry, self.tr("Retry")),
+            (again, self.tr("Send again")),
+            (cancel, self.tr("Cancel")),
+        ):
+            action.setText(text)
+        self._copy_paths.setText(self.tr("Copy path"))
+        self._copy_reasons.setText(self.tr("Copy error"))
+        self._reveal.setText(self.tr("Show in folder"))
+        self.horizontalHeader().viewport().update()
+        self.viewport().update()
 
     # --- what the user asks for -------------------------------------------------------------
 

@@ -1,0 +1,2507 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<TS version="2.1" language="zh_CN" sourcelanguage="en">
+<context>
+    <name>AdviceCard</name>
+    <message>
+        <source>Nothing to go by yet: drop some files.</source>
+        <extracomment>The colour of each verdict; the words tell it too.</extracomment>
+        <translation>还没有依据：请先拖入一些文件。</translation>
+    </message>
+    <message numerus="yes">
+        <source>In use: %Ln worker(s)</source>
+        <translation>
+            <numerusform>正在使用：%Ln 个工作线程</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>&amp;Apply: %Ln worker(s)</source>
+        <translation>
+            <numerusform>采用：%Ln 个工作线程(&amp;A)</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): all sent in {0} ({1}).</source>
+        <translation>
+            <numerusform>用 %Ln 个工作线程：{0} 后全部发送完（{1}）。</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): {0} ({1}).</source>
+        <translation>
+            <numerusform>用 %Ln 个工作线程：{0}（{1}）。</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Advice</source>
+        <translation>建议</translation>
+    </message>
+    <message>
+        <source>the advice</source>
+        <translation>建议</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;The fewest workers that reach your goal, computed from how often files come (λ), how long one takes (1/μ), and how much workers get in each other&apos;s way. It says beside it whether the computation holds now.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;达到您目标所需的最少工作线程数，由文件到来的快慢（λ）、每个文件所需的时间（1/μ）以及工作线程之间的相互妨碍算出。旁边会说明这一计算现在是否成立。&lt;/p&gt;</translation>
+    </message>
+</context>
+<context>
+    <name>AutopilotBox</name>
+    <message>
+        <source>Auto&amp;pilot: follow the advice</source>
+        <extracomment>Moves that are shown; all are in the event log. The bounds at first.</extracomment>
+        <translation>自动驾驶：按建议调整(&amp;P)</translation>
+    </message>
+    <message>
+        <source>between</source>
+        <comment>and so many workers</comment>
+        <translation>介于</translation>
+    </message>
+    <message>
+        <source>and</source>
+        <comment>between so many workers</comment>
+        <translation>与</translation>
+    </message>
+    <message>
+        <source>workers</source>
+        <comment>between so many and so many</comment>
+        <translation>个工作线程之间</translation>
+    </message>
+    <message>
+        <source>Fewest workers of the autopilot</source>
+        <translation>自动驾驶的最少工作线程数</translation>
+    </message>
+    <message>
+        <source>Most workers of the autopilot</source>
+        <translation>自动驾驶的最多工作线程数</translation>
+    </message>
+    <message>
+        <source>the autopilot</source>
+        <translation>自动驾驶</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;It sets the number of workers to the advice, not too often and only within your bounds, and tells each move with its reason. Change the workers yourself, and it is off at once.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;它按建议设定工作线程数，不会过于频繁，也只在您给定的范围内，并说明每次调整的理由。您一旦自己改动工作线程数，它立即关闭。&lt;/p&gt;</translation>
+    </message>
+</context>
+<context>
+    <name>Banner</name>
+    <message>
+        <source>Simulated load – no files are sent</source>
+        <translation>模拟负载 – 不发送任何文件</translation>
+    </message>
+    <message>
+        <source>Stop the simulation</source>
+        <translation>停止模拟</translation>
+    </message>
+    <message>
+        <source>It took {0}. {1}</source>
+        <translation>用时 {0}。{1}</translation>
+    </message>
+</context>
+<context>
+    <name>Charts</name>
+    <message>
+        <source>now</source>
+        <extracomment>Distances between time ticks in seconds. Distances between value ticks within a decade. Ticks of a value axis, and the pixels from which on there are so many. How far labels may stand out over the ends of an axis, in pixels: the plot leaves this room.</extracomment>
+        <translation>现在</translation>
+    </message>
+    <message>
+        <source>Rates</source>
+        <translation>速率</translation>
+    </message>
+    <message>
+        <source>files a second</source>
+        <translation>文件/秒</translation>
+    </message>
+    <message>
+        <source>Drop files: arrivals and completions a second appear here.</source>
+        <translation>拖入文件后，这里显示每秒到达和完成的文件数。</translation>
+    </message>
+    <message>
+        <source>Queue</source>
+        <translation>队列</translation>
+    </message>
+    <message>
+        <source>files</source>
+        <translation>文件数</translation>
+    </message>
+    <message>
+        <source>How many files are in the line, and how many of them wait.</source>
+        <translation>系统中有多少文件，其中多少在等待。</translation>
+    </message>
+    <message>
+        <source>Response time</source>
+        <translation>响应时间</translation>
+    </message>
+    <message>
+        <source>How long a file takes from drop to done.</source>
+        <translation>一个文件从拖入到完成所用的时间。</translation>
+    </message>
+    <message>
+        <source>Utilisation</source>
+        <translation>利用率</translation>
+    </message>
+    <message>
+        <source>How busy the workers are.</source>
+        <translation>工作线程有多忙。</translation>
+    </message>
+    <message>
+        <source>Workers</source>
+        <translation>工作线程</translation>
+    </message>
+    <message>
+        <source>How many workers there are, and how many are busy.</source>
+        <translation>有多少工作线程，其中多少在忙。</translation>
+    </message>
+    <message>
+        <source>Save the charts</source>
+        <translation>保存图表</translation>
+    </message>
+    <message>
+        <source>target down</source>
+        <translation>目标中断</translation>
+    </message>
+    <message>
+        <source>target up</source>
+        <translation>目标恢复</translation>
+    </message>
+    <message>
+        <source>network down</source>
+        <translation>断网</translation>
+    </message>
+    <message>
+        <source>network up</source>
+        <translation>联网</translation>
+    </message>
+    <message>
+        <source>paused</source>
+        <translation>已暂停</translation>
+    </message>
+    <message>
+        <source>resumed</source>
+        <translation>已继续</translation>
+    </message>
+    <message>
+        <source>history</source>
+        <extracomment>Is told log entries: `lanes.painter.observe`.</extracomment>
+        <translation>历史</translation>
+    </message>
+    <message>
+        <source>Live charts</source>
+        <translation>实时图表</translation>
+    </message>
+    <message>
+        <source>log</source>
+        <translation>对数</translation>
+    </message>
+    <message>
+        <source>Logarithmic scale: short and long times side by side.</source>
+        <translation>对数刻度：长短时间都看得清。</translation>
+    </message>
+    <message>
+        <source>goal</source>
+        <translation>目标</translation>
+    </message>
+    <message>
+        <source>A line for the response time you want. Drag it.</source>
+        <translation>一条线，表示期望的响应时间；可以拖动。</translation>
+    </message>
+    <message>
+        <source>{time}, {ago} ago</source>
+        <translation>{time}，{ago}前</translation>
+    </message>
+    <message>
+        <source>frozen at {}</source>
+        <translation>冻结于 {}</translation>
+    </message>
+    <message>
+        <source>live</source>
+        <translation>实时</translation>
+    </message>
+    <message>
+        <source>Who sends what</source>
+        <translation>谁在发送什么</translation>
+    </message>
+    <message>
+        <source>A lane for each worker: what it sends, and when.</source>
+        <translation>每个工作线程一条泳道：它在何时发送什么。</translation>
+    </message>
+    <message>
+        <source>sends one file</source>
+        <extracomment>The colour of each look, by its name in the theme, and what it stands for.</extracomment>
+        <translation>发送一个文件</translation>
+    </message>
+    <message>
+        <source>sends several in one request</source>
+        <translation>一次请求发送多个</translation>
+    </message>
+    <message>
+        <source>line below: these files waited</source>
+        <translation>下方细线：这些文件在等待</translation>
+    </message>
+    <message>
+        <source>half high: tried again later</source>
+        <translation>半高：稍后重试</translation>
+    </message>
+    <message>
+        <source>full height: failed for good</source>
+        <translation>全高：最终失败</translation>
+    </message>
+    <message>
+        <source>cancelled</source>
+        <translation>已取消</translation>
+    </message>
+</context>
+<context>
+    <name>Chooser</name>
+    <message>
+        <source>Add files</source>
+        <extracomment>A folder to watch. Where the next dialog opens; follows what was chosen.</extracomment>
+        <translation>添加文件</translation>
+    </message>
+    <message>
+        <source>Add a folder</source>
+        <translation>添加文件夹</translation>
+    </message>
+    <message>
+        <source>Watch a folder</source>
+        <translation>监视文件夹</translation>
+    </message>
+</context>
+<context>
+    <name>Command</name>
+    <message>
+        <source>&amp;File</source>
+        <translation>文件(&amp;F)</translation>
+    </message>
+    <message>
+        <source>&amp;Transfers</source>
+        <translation>传输(&amp;T)</translation>
+    </message>
+    <message>
+        <source>&amp;View</source>
+        <translation>视图(&amp;V)</translation>
+    </message>
+    <message>
+        <source>&amp;Help</source>
+        <translation>帮助(&amp;H)</translation>
+    </message>
+    <message>
+        <source>Add &amp;files…</source>
+        <extracomment>Begins a new group in its menu. Can be on or off; `run` is then called with that.</extracomment>
+        <translation>添加文件(&amp;F)…</translation>
+    </message>
+    <message>
+        <source>Choose files to send</source>
+        <translation>选择要发送的文件</translation>
+    </message>
+    <message>
+        <source>Add f&amp;older…</source>
+        <translation>添加文件夹(&amp;O)…</translation>
+    </message>
+    <message>
+        <source>Choose a folder to send with all that is in it</source>
+        <translation>选择一个文件夹，连同其中的全部内容一起发送</translation>
+    </message>
+    <message>
+        <source>&amp;Paste</source>
+        <translation>粘贴(&amp;P)</translation>
+    </message>
+    <message>
+        <source>Send the files, or the paths as text, that you copied</source>
+        <translation>发送已复制的文件，或以文本形式复制的路径</translation>
+    </message>
+    <message>
+        <source>&amp;Watch a folder…</source>
+        <translation>监视文件夹(&amp;W)…</translation>
+    </message>
+    <message>
+        <source>Send what is in a folder, and whatever comes</source>
+        <translation>发送文件夹中现有的和以后新增的文件</translation>
+    </message>
+    <message>
+        <source>Watche&amp;d folders…</source>
+        <translation>已监视的文件夹(&amp;D)…</translation>
+    </message>
+    <message>
+        <source>See how the watched folders do, and stop watching</source>
+        <translation>查看所监视文件夹的状态，或停止监视</translation>
+    </message>
+    <message>
+        <source>Open &amp;recorded log…</source>
+        <translation>打开记录的日志(&amp;R)…</translation>
+    </message>
+    <message>
+        <source>See what a recorded log tells, and compare it with others</source>
+        <translation>查看记录的日志，并与其他日志比较</translation>
+    </message>
+    <message>
+        <source>&amp;History…</source>
+        <translation>历史(&amp;H)…</translation>
+    </message>
+    <message>
+        <source>See what the line did in the last 30 days</source>
+        <translation>查看最近 30 天的运行情况</translation>
+    </message>
+    <message>
+        <source>&amp;Quit</source>
+        <translation>退出(&amp;Q)</translation>
+    </message>
+    <message>
+        <source>&amp;Retry failed</source>
+        <translation>重试失败项(&amp;R)</translation>
+    </message>
+    <message>
+        <source>Send every failed file again</source>
+        <translation>重新发送所有失败的文件</translation>
+    </message>
+    <message>
+        <source>&amp;Cancel all</source>
+        <translation>全部取消(&amp;C)</translation>
+    </message>
+    <message>
+        <source>Take every file that is not sent yet out of the line</source>
+        <translation>将所有尚未发送的文件移出队列</translation>
+    </message>
+    <message>
+        <source>&amp;Stop scanning</source>
+        <translation>停止扫描(&amp;S)</translation>
+    </message>
+    <message>
+        <source>Find no more files; those already found stay in the line</source>
+        <translation>不再查找文件；已找到的文件仍留在队列中</translation>
+    </message>
+    <message>
+        <source>Record the &amp;log</source>
+        <translation>记录日志(&amp;L)</translation>
+    </message>
+    <message>
+        <source>Write down each arrival, start and end for dropline measure</source>
+        <translation>记下每次到达、开始和结束，供 dropline measure 使用</translation>
+    </message>
+    <message>
+        <source>Si&amp;mulate load…</source>
+        <translation>模拟负载(&amp;M)…</translation>
+    </message>
+    <message>
+        <source>Watch a line under a load that is made up, and tune it</source>
+        <translation>观察虚构负载下的系统，并加以调优</translation>
+    </message>
+    <message>
+        <source>&amp;Find a command…</source>
+        <translation>查找命令(&amp;F)…</translation>
+    </message>
+    <message>
+        <source>Everything that can be done now, found by its name</source>
+        <translation>按名称查找当前可用的所有操作</translation>
+    </message>
+    <message>
+        <source>&amp;About Dropline</source>
+        <translation>关于 Dropline(&amp;A)</translation>
+    </message>
+</context>
+<context>
+    <name>Comparison</name>
+    <message>
+        <source>arrivals</source>
+        <extracomment>Figures with a definition of their own; after them, those whose name says it all.</extracomment>
+        <translation>到达</translation>
+    </message>
+    <message>
+        <source>finished</source>
+        <translation>完成</translation>
+    </message>
+    <message>
+        <source>failed</source>
+        <translation>失败</translation>
+    </message>
+    <message>
+        <source>retried</source>
+        <translation>重试</translation>
+    </message>
+    <message>
+        <source>cancelled</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Figures of this span and of the one kept</source>
+        <translation>本时段与所保留时段的指标</translation>
+    </message>
+    <message>
+        <source>Figure</source>
+        <translation>指标</translation>
+    </message>
+    <message>
+        <source>Kept</source>
+        <translation>保留的</translation>
+    </message>
+    <message>
+        <source>This</source>
+        <translation>本时段</translation>
+    </message>
+    <message>
+        <source>Change</source>
+        <translation>变化</translation>
+    </message>
+</context>
+<context>
+    <name>Curve</name>
+    <message>
+        <source>What is predicted for each number of workers</source>
+        <extracomment>Workers that the axis reaches to at least. Seconds after the user&apos;s own change during which what is told of it may be older. Milliseconds after the last key before the number of workers is set. The scale ends at so many times what is predicted for the fewest workers that keep up well. And farther for what was measured, up to so many times. The number under the line while it is moved, and what is now wanted when it is not.</extracomment>
+        <translation>每种工作线程数的预测</translation>
+    </message>
+    <message>
+        <source>Drag the line, or use the arrow keys, to set the number of workers. The tinted band holds the truth about 9 times in 10.</source>
+        <translation>拖动竖线或用方向键设定工作线程数。真实值约有九成落在着色带内。</translation>
+    </message>
+    <message>
+        <source>What other numbers of workers would do appears here once files are sent.</source>
+        <translation>发送文件后，这里显示换用其他工作线程数会怎样。</translation>
+    </message>
+    <message>
+        <source>too few</source>
+        <translation>太少</translation>
+    </message>
+    <message numerus="yes">
+        <source>%Ln worker(s)</source>
+        <translation>
+            <numerusform>%Ln 个工作线程</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>DropZone</name>
+    <message>
+        <source>Drop files or folders here</source>
+        <translation>将文件或文件夹拖到这里</translation>
+    </message>
+    <message>
+        <source>anywhere on the window, or paste them</source>
+        <translation>拖到窗口任意位置，或直接粘贴</translation>
+    </message>
+</context>
+<context>
+    <name>Drops</name>
+    <message>
+        <source>The clipboard is empty: copy files, or their paths as text, first.</source>
+        <extracomment>The paths, a list of str. As `object`, because Qt&apos;s own list would take the bytes that are no UTF-8 out of the names. A sentence about something that was dropped and cannot be taken.</extracomment>
+        <translation>剪贴板是空的：请先复制文件，或以文本形式复制其路径。</translation>
+    </message>
+    <message>
+        <source>“{}” is no file on this computer: save it here first, then drop it.</source>
+        <translation>“{}”不是本机上的文件：请先保存到本机，再拖进来。</translation>
+    </message>
+    <message>
+        <source>“{0}” and {1} more are no files on this computer: save them here first, then drop them.</source>
+        <translation>“{0}”等（另有 {1} 个）不是本机上的文件：请先保存到本机，再拖进来。</translation>
+    </message>
+</context>
+<context>
+    <name>ErrorReporter</name>
+    <message>
+        <source>Something in Dropline failed unexpectedly ({}). Uploads go on; please report it with the details.</source>
+        <extracomment>A sentence, and the traceback to copy.</extracomment>
+        <translation>Dropline 发生意外错误（{}）。上传仍在继续；请附上详细信息报告此问题。</translation>
+    </message>
+</context>
+<context>
+    <name>Event</name>
+    <message>
+        <source>Files</source>
+        <translation>文件</translation>
+    </message>
+    <message>
+        <source>Drops</source>
+        <translation>拖放</translation>
+    </message>
+    <message>
+        <source>Workers</source>
+        <translation>工作线程</translation>
+    </message>
+    <message>
+        <source>Receiver</source>
+        <translation>接收端</translation>
+    </message>
+    <message>
+        <source>Trouble</source>
+        <translation>故障</translation>
+    </message>
+    <message>
+        <source>Other</source>
+        <translation>其他</translation>
+    </message>
+    <message>
+        <source>Dropped: {}</source>
+        <translation>已拖入：{}</translation>
+    </message>
+    <message>
+        <source>Dropped: {0} and {1} more</source>
+        <translation>已拖入：{0}，另有 {1} 项</translation>
+    </message>
+    <message>
+        <source>Refused: {}</source>
+        <translation>已拒绝：{}</translation>
+    </message>
+    <message>
+        <source>Watching {}</source>
+        <translation>正在监视 {}</translation>
+    </message>
+    <message>
+        <source>Watching {0}. {1}</source>
+        <translation>正在监视 {0}。{1}</translation>
+    </message>
+    <message>
+        <source>Watching again: {}</source>
+        <translation>恢复监视：{}</translation>
+    </message>
+    <message>
+        <source>Not watching any more: {}</source>
+        <translation>不再监视：{}</translation>
+    </message>
+    <message>
+        <source>Queued: {0}, {1}</source>
+        <translation>已排队：{0}，{1}</translation>
+    </message>
+    <message>
+        <source>Started: {0}, attempt {1}, worker {2}</source>
+        <translation>已开始：{0}，第 {1} 次尝试，工作线程 {2}</translation>
+    </message>
+    <message>
+        <source>Verified, was there already: {0}, in {1}</source>
+        <translation>已校验，接收端原已存有：{0}，用时 {1}</translation>
+    </message>
+    <message>
+        <source>Sent, size checked: {0}, in {1}</source>
+        <translation>已发送，大小相符：{0}，用时 {1}</translation>
+    </message>
+    <message>
+        <source>Sent, not verified by the server: {0}, in {1}</source>
+        <translation>已发送，服务器未校验：{0}，用时 {1}</translation>
+    </message>
+    <message>
+        <source>Sent and verified: {0}, in {1}</source>
+        <translation>已发送并校验：{0}，用时 {1}</translation>
+    </message>
+    <message>
+        <source>Retry in {0}: {1}: {2}</source>
+        <translation>{0}后重试：{1}：{2}</translation>
+    </message>
+    <message>
+        <source>Failed: {0}: {1}</source>
+        <translation>失败：{0}：{1}</translation>
+    </message>
+    <message>
+        <source>Unchanged, sent there before: {}</source>
+        <translation>未改动，此前已发送：{}</translation>
+    </message>
+    <message>
+        <source>Paused: {}</source>
+        <translation>已暂停：{}</translation>
+    </message>
+    <message>
+        <source>Resumed: {}</source>
+        <translation>已继续：{}</translation>
+    </message>
+    <message>
+        <source>Sent before the others: {}</source>
+        <translation>优先发送：{}</translation>
+    </message>
+    <message>
+        <source>In its usual turn: {}</source>
+        <translation>恢复正常次序：{}</translation>
+    </message>
+    <message>
+        <source>Cancelled: {}</source>
+        <translation>已取消：{}</translation>
+    </message>
+    <message>
+        <source>Workers: {0} → {1}</source>
+        <translation>工作线程：{0} → {1}</translation>
+    </message>
+    <message>
+        <source>Order: {}</source>
+        <translation>次序：{}</translation>
+    </message>
+    <message>
+        <source>Target {0} is down: {1}</source>
+        <translation>目标 {0} 无法访问：{1}</translation>
+    </message>
+    <message>
+        <source>Target {} answers again</source>
+        <translation>目标 {} 已恢复响应</translation>
+    </message>
+    <message>
+        <source>This computer has no network</source>
+        <translation>本机没有网络</translation>
+    </message>
+    <message>
+        <source>This computer has a network again</source>
+        <translation>本机网络已恢复</translation>
+    </message>
+    <message>
+        <source>Paused</source>
+        <translation>已暂停</translation>
+    </message>
+    <message>
+        <source>Resumed</source>
+        <translation>已继续</translation>
+    </message>
+    <message>
+        <source>Receiver listens at {}</source>
+        <translation>接收端正在监听 {}</translation>
+    </message>
+    <message>
+        <source>Receiver at {} stopped</source>
+        <translation>接收端 {} 已停止</translation>
+    </message>
+    <message>
+        <source>Stored at the receiver: {0}, {1}</source>
+        <translation>接收端已存储：{0}，{1}</translation>
+    </message>
+    <message>
+        <source>Recording the log to {}</source>
+        <translation>日志正记录到 {}</translation>
+    </message>
+    <message>
+        <source>Recorded: {}</source>
+        <translation>已记录：{}</translation>
+    </message>
+    <message>
+        <source>Internal error in {0}: {1}</source>
+        <translation>{0} 内部错误：{1}</translation>
+    </message>
+    <message>
+        <source>{} failed</source>
+        <translation>失败 {} 个</translation>
+    </message>
+    <message>
+        <source>{} cancelled</source>
+        <translation>取消 {} 个</translation>
+    </message>
+    <message>
+        <source>, </source>
+        <translation>，</translation>
+    </message>
+</context>
+<context>
+    <name>EventLog</name>
+    <message>
+        <source>All events</source>
+        <extracomment>Milliseconds after the last key before the list is filtered.</extracomment>
+        <translation>全部事件</translation>
+    </message>
+    <message>
+        <source>Kind of event</source>
+        <translation>事件类型</translation>
+    </message>
+    <message>
+        <source>Search events</source>
+        <translation>搜索事件</translation>
+    </message>
+    <message>
+        <source>Clear the log</source>
+        <translation>清空日志</translation>
+    </message>
+    <message>
+        <source>Events</source>
+        <translation>事件</translation>
+    </message>
+    <message>
+        <source>{} older not kept</source>
+        <translation>更早的 {} 条未保留</translation>
+    </message>
+</context>
+<context>
+    <name>Explorer</name>
+    <message>
+        <source>Reading {}…</source>
+        <extracomment>Milliseconds that the view has to be at rest before it is summed up.</extracomment>
+        <translation>正在读取 {}…</translation>
+    </message>
+    <message>
+        <source>Reading the history…</source>
+        <translation>正在读取历史…</translation>
+    </message>
+    <message>
+        <source>Open log…</source>
+        <translation>打开日志…</translation>
+    </message>
+    <message>
+        <source>Show another recorded log here.</source>
+        <translation>在此显示另一份记录的日志。</translation>
+    </message>
+    <message>
+        <source>Whole</source>
+        <translation>全部</translation>
+    </message>
+    <message>
+        <source>Show the whole of it (Home).</source>
+        <translation>显示全部（Home）。</translation>
+    </message>
+    <message>
+        <source>Keep to compare</source>
+        <translation>保留以比较</translation>
+    </message>
+    <message>
+        <source>Keep the figures of what is shown, and see beside them those of another span or log.</source>
+        <translation>保留当前所示的指标，以便与另一时段或日志并排比较。</translation>
+    </message>
+    <message>
+        <source>Compare no more</source>
+        <translation>取消比较</translation>
+    </message>
+    <message>
+        <source>Forget the span that was kept.</source>
+        <translation>丢弃保留的时段。</translation>
+    </message>
+    <message>
+        <source>Export</source>
+        <translation>导出</translation>
+    </message>
+    <message>
+        <source>Save what is shown.</source>
+        <translation>保存所显示的内容。</translation>
+    </message>
+    <message>
+        <source>&amp;Picture (PNG)…</source>
+        <translation>图片 (PNG)(&amp;P)…</translation>
+    </message>
+    <message>
+        <source>&amp;Drawing (SVG)…</source>
+        <translation>矢量图 (SVG)(&amp;D)…</translation>
+    </message>
+    <message>
+        <source>&amp;Table of the figures (CSV)…</source>
+        <translation>指标表 (CSV)(&amp;T)…</translation>
+    </message>
+    <message>
+        <source>&amp;Report (HTML)…</source>
+        <translation>报告 (HTML)(&amp;R)…</translation>
+    </message>
+    <message>
+        <source>Saved as {}</source>
+        <translation>已保存为 {}</translation>
+    </message>
+    <message>
+        <source>Kept: {}</source>
+        <translation>保留的：{}</translation>
+    </message>
+    <message>
+        <source>This: {}</source>
+        <translation>本时段：{}</translation>
+    </message>
+    <message>
+        <source>Open a recorded log</source>
+        <translation>打开记录的日志</translation>
+    </message>
+    <message>
+        <source>Recorded logs (*.jsonl)</source>
+        <translation>记录的日志 (*.jsonl)</translation>
+    </message>
+    <message>
+        <source>All files (*)</source>
+        <translation>所有文件 (*)</translation>
+    </message>
+</context>
+<context>
+    <name>Figures</name>
+    <message>
+        <source>What is {}?</source>
+        <translation>什么是{}？</translation>
+    </message>
+</context>
+<context>
+    <name>Goal</name>
+    <message>
+        <source>goal {}</source>
+        <translation>目标 {}</translation>
+    </message>
+</context>
+<context>
+    <name>GoalChoice</name>
+    <message>
+        <source>&amp;Goal</source>
+        <extracomment>The first limits, in seconds.</extracomment>
+        <translation>目标(&amp;G)</translation>
+    </message>
+    <message>
+        <source>None: just keep up</source>
+        <translation>无：跟得上即可</translation>
+    </message>
+    <message>
+        <source>95 of 100 files done within</source>
+        <translation>100 个文件中 95 个完成于</translation>
+    </message>
+    <message>
+        <source>Files wait, on average, at most</source>
+        <translation>文件平均等待至多</translation>
+    </message>
+    <message>
+        <source>All that is here sent by</source>
+        <translation>现有文件全部发送完，不晚于</translation>
+    </message>
+    <message>
+        <source>What you want of the line</source>
+        <translation>您对系统的要求</translation>
+    </message>
+    <message>
+        <source> s</source>
+        <comment>seconds</comment>
+        <translation> 秒</translation>
+    </message>
+    <message>
+        <source>Seconds of the goal</source>
+        <translation>目标的秒数</translation>
+    </message>
+    <message>
+        <source>Time of day of the goal</source>
+        <translation>目标的时刻</translation>
+    </message>
+    <message>
+        <source>the goal</source>
+        <translation>目标</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;What you want of the line. The advice names the fewest workers that reach it.&lt;/p&gt;&lt;p&gt;&lt;i&gt;Done within&lt;/i&gt;: of 100 files, 95 take at most this long from drop to done (τ, 95th percentile). &lt;i&gt;Wait&lt;/i&gt;: the mean time before a worker takes a file (Wq). The article sets no goals; its response time is τ = L/μ.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;您对系统的要求。建议给出达到它所需的最少工作线程数。&lt;/p&gt;&lt;p&gt;&lt;i&gt;完成于&lt;/i&gt;：100 个文件中有 95 个从拖入到完成至多用这么久（τ 的第 95 百分位数）。&lt;i&gt;等待&lt;/i&gt;：工作线程取走文件之前的平均时间（Wq）。文中没有设目标；其响应时间为 τ = L/μ。&lt;/p&gt;</translation>
+    </message>
+</context>
+<context>
+    <name>HelpButton</name>
+    <message>
+        <source>What is {}?</source>
+        <translation>{}是什么？</translation>
+    </message>
+</context>
+<context>
+    <name>LaneStrip</name>
+    <message numerus="yes">
+        <source>and %Ln more in one request</source>
+        <extracomment>Tells the name of a file.</extracomment>
+        <translation>
+            <numerusform>及同一请求中的另外 %Ln 个</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>waited up to {}</source>
+        <translation>最长等待 {}</translation>
+    </message>
+    <message>
+        <source>waited {}</source>
+        <translation>等待 {}</translation>
+    </message>
+    <message>
+        <source>sending for {}</source>
+        <translation>已发送 {}</translation>
+    </message>
+    <message>
+        <source>sent in {}</source>
+        <translation>用时 {} 发送完</translation>
+    </message>
+    <message>
+        <source>ended after {}</source>
+        <translation>{} 后结束</translation>
+    </message>
+    <message>
+        <source>attempt {}</source>
+        <translation>第 {} 次尝试</translation>
+    </message>
+    <message>
+        <source>cancelled</source>
+        <translation>已取消</translation>
+    </message>
+    <message>
+        <source>failed, will be tried again</source>
+        <translation>失败，将重试</translation>
+    </message>
+    <message>
+        <source>failed for good</source>
+        <translation>最终失败</translation>
+    </message>
+    <message>
+        <source>{0} of {1}: {2}</source>
+        <translation>{1} 个中的 {0} 个：{2}</translation>
+    </message>
+</context>
+<context>
+    <name>LedgerModel</name>
+    <message>
+        <source>When</source>
+        <translation>时间</translation>
+    </message>
+    <message>
+        <source>Workers</source>
+        <translation>工作线程</translation>
+    </message>
+    <message>
+        <source>By</source>
+        <translation>由谁</translation>
+    </message>
+    <message>
+        <source>Figure</source>
+        <translation>指标</translation>
+    </message>
+    <message>
+        <source>Predicted</source>
+        <translation>预测</translation>
+    </message>
+    <message>
+        <source>90 % range</source>
+        <translation>90 % 范围</translation>
+    </message>
+    <message>
+        <source>Measured</source>
+        <translation>实测</translation>
+    </message>
+    <message>
+        <source>Error</source>
+        <translation>误差</translation>
+    </message>
+    <message>
+        <source>X throughput</source>
+        <translation>X 吞吐量</translation>
+    </message>
+    <message>
+        <source>L in the line</source>
+        <translation>L 系统中的文件</translation>
+    </message>
+    <message>
+        <source>τ mean</source>
+        <translation>τ 平均</translation>
+    </message>
+    <message>
+        <source>until no queue</source>
+        <translation>直到无人排队</translation>
+    </message>
+    <message>
+        <source>you</source>
+        <translation>您</translation>
+    </message>
+    <message>
+        <source>you, on the curve</source>
+        <translation>您，在曲线上</translation>
+    </message>
+    <message>
+        <source>autopilot</source>
+        <translation>自动驾驶</translation>
+    </message>
+    <message>
+        <source>probe</source>
+        <translation>试探</translation>
+    </message>
+    <message>
+        <source>start</source>
+        <translation>启动</translation>
+    </message>
+    <message>
+        <source>The line has not settled yet since this change.</source>
+        <translation>此次改动后系统尚未稳定。</translation>
+    </message>
+    <message>
+        <source>Measured over {} once the line had settled.</source>
+        <translation>系统稳定后测量了 {}。</translation>
+    </message>
+    <message>
+        <source>Another change came before the line had settled.</source>
+        <translation>系统稳定之前又有了改动。</translation>
+    </message>
+</context>
+<context>
+    <name>LedgerWindow</name>
+    <message>
+        <source>Predictions and what came</source>
+        <translation>预测与实际</translation>
+    </message>
+    <message>
+        <source>Export as CSV…</source>
+        <translation>导出为 CSV…</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+</context>
+<context>
+    <name>LimitBox</name>
+    <message>
+        <source>Limit on bytes a second</source>
+        <extracomment>Bytes a second to choose from; others can be typed. Bytes a second, or None for no limit. Why what was typed is no limit, as a sentence.</extracomment>
+        <translation>每秒字节数上限</translation>
+    </message>
+    <message>
+        <source>How many bytes a second all workers together may send: choose, or type such as 800K or 5M</source>
+        <translation>所有工作线程合计每秒最多发送的字节数：可选择，也可输入如 800K 或 5M</translation>
+    </message>
+    <message>
+        <source>The limit stays as it was: {}.</source>
+        <translation>上限保持不变：{}。</translation>
+    </message>
+    <message>
+        <source>off</source>
+        <translation>不限</translation>
+    </message>
+</context>
+<context>
+    <name>MainWindow</name>
+    <message>
+        <source>Dropline: {} to send</source>
+        <translation>Dropline：待发送 {} 个</translation>
+    </message>
+    <message>
+        <source>A part of Dropline failed ({}). Uploads go on; please report it.</source>
+        <translation>Dropline 的一个部分出错（{}）。上传仍在继续；请报告此问题。</translation>
+    </message>
+    <message>
+        <source>&amp;Tuning panel</source>
+        <translation>调优面板(&amp;T)</translation>
+    </message>
+    <message>
+        <source>&amp;Event log</source>
+        <translation>事件日志(&amp;E)</translation>
+    </message>
+    <message>
+        <source>T&amp;heme</source>
+        <translation>主题(&amp;H)</translation>
+    </message>
+    <message>
+        <source>&amp;Language</source>
+        <translation>语言(&amp;L)</translation>
+    </message>
+    <message>
+        <source>Saved as {}</source>
+        <extracomment>Paths to take in; emitted while a drop lasts, see `Drops.received`. Job ids, or None for all. Job ids. Job ids, and the priority that they are to have. Bytes a second, or None for no limit. Try a target that is down now. A folder to watch, or to watch no more. Tell `watched` which files wait to be at rest. Ask for a simulated load. Ask for a recorded log to show; show the history. Seconds that the figures are to be taken over.</extracomment>
+        <translation>已保存为 {}</translation>
+    </message>
+    <message>
+        <source>&amp;As the system</source>
+        <translation>跟随系统(&amp;A)</translation>
+    </message>
+    <message>
+        <source>&amp;Light</source>
+        <translation>浅色(&amp;L)</translation>
+    </message>
+    <message>
+        <source>&amp;Dark</source>
+        <translation>深色(&amp;D)</translation>
+    </message>
+    <message>
+        <source>About Dropline</source>
+        <translation>关于 Dropline</translation>
+    </message>
+    <message>
+        <source>Drop files in, watch the line, tune it. Free software, MIT licence.</source>
+        <translation>拖入文件，观察队列，随手调优。自由软件，MIT 许可证。</translation>
+    </message>
+</context>
+<context>
+    <name>Notice</name>
+    <message>
+        <source>Copy details</source>
+        <extracomment>Notices shown at most; an older one makes room.</extracomment>
+        <translation>复制详细信息</translation>
+    </message>
+    <message>
+        <source>Dismiss</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>{0} ({1} times)</source>
+        <translation>{0}（{1} 次）</translation>
+    </message>
+</context>
+<context>
+    <name>Order</name>
+    <message>
+        <source>First come, first served</source>
+        <translation>先到先服务</translation>
+    </message>
+    <message>
+        <source>Shortest first</source>
+        <translation>最短优先</translation>
+    </message>
+    <message>
+        <source>Small files&apos; lane</source>
+        <translation>小文件专道</translation>
+    </message>
+</context>
+<context>
+    <name>OrderChoice</name>
+    <message>
+        <source>&amp;Order</source>
+        <translation>次序(&amp;O)</translation>
+    </message>
+    <message>
+        <source>Order in which waiting files are sent</source>
+        <translation>等待的文件按什么次序发送</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;&lt;b&gt;Mean response time τ&lt;/b&gt; of the files finished in the {0} before the order was changed last (or since the change before, where that is more recent), and of those finished since. Each is shown from {1} files on. What else changed, such as the workers or the length of the queue, counts too.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;&lt;b&gt;平均响应时间 τ&lt;/b&gt;：最近一次更改次序之前 {0}内（若再前一次更改距今更近，则自那次更改起）完成的文件，与更改之后完成的文件相比。各需至少 {1} 个文件才显示。其间其他变化（如工作线程数或队列长度）的影响也包含在内。&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>Files are sent in the order in which they came.</source>
+        <translation>文件按到达的先后发送。</translation>
+    </message>
+    <message>
+        <source>Small files go before larger ones.</source>
+        <translation>小文件先于大文件发送。</translation>
+    </message>
+    <message>
+        <source>Large files leave a worker to the small ones.</source>
+        <translation>大文件总给小文件留出一个工作线程。</translation>
+    </message>
+    <message>
+        <source>each file waits for all that came before it, so one large file makes τ long for all behind it; no file is overtaken.</source>
+        <translation>每个文件都要等前面的全部发完，因此一个大文件会拉长其后所有文件的 τ；但没有文件会被插队。</translation>
+    </message>
+    <message>
+        <source>no small file waits for a larger one, which makes mean τ as short as any order can; the largest files wait longest, and the slowest τ (p99) may grow.</source>
+        <translation>小文件从不等待更大的文件，平均 τ 因此短到任何次序所能达到的最小值；最大的文件等得最久，最慢的 τ（p99）可能变长。</translation>
+    </message>
+    <message>
+        <source>while files of up to {} wait, larger ones never hold all workers: τ of small files stays short, and large ones lose one worker at most.</source>
+        <translation>只要有不超过 {} 的文件在等待，更大的文件就不会占满所有工作线程：小文件的 τ 保持很短，大文件最多少用一个工作线程。</translation>
+    </message>
+    <message>
+        <source>Mean τ: {0} before, {1} since</source>
+        <translation>平均 τ：更改前 {0}，更改后 {1}</translation>
+    </message>
+</context>
+<context>
+    <name>Palette</name>
+    <message>
+        <source>Find a command</source>
+        <extracomment>What it is called in the code, so that the English name finds it in any language.</extracomment>
+        <translation>查找命令</translation>
+    </message>
+    <message>
+        <source>What do you want to do?</source>
+        <translation>想做什么？</translation>
+    </message>
+    <message>
+        <source>Commands</source>
+        <translation>命令</translation>
+    </message>
+</context>
+<context>
+    <name>ProbeBox</name>
+    <message>
+        <source>Stop the probe</source>
+        <translation>停止试探</translation>
+    </message>
+    <message>
+        <source>Try out 1, 2, 4, 8, … workers</source>
+        <translation>试用 1、2、4、8、… 个工作线程</translation>
+    </message>
+    <message>
+        <source>Progress of the probe</source>
+        <translation>试探的进度</translation>
+    </message>
+    <message>
+        <source>the probe</source>
+        <translation>试探</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;Workers share the disk, the network and the target, so twice as many rarely do twice as much. The probe sends your files with 1, 2, 4, 8, … workers for some seconds each, to see from where on more hardly help, and then goes back to what you had. It needs files in the line.&lt;/p&gt;&lt;p&gt;The curve through what it finds is the Universal Scalability Law. The article&apos;s μ is that of one worker.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;工作线程共用磁盘、网络和目标，所以数量加倍很少能让完成量加倍。试探依次用 1、2、4、8、… 个工作线程各发送您的文件几秒钟，看从多少起再增加几乎无益，然后恢复原来的数量。系统中需要有文件。&lt;/p&gt;&lt;p&gt;穿过测量结果的曲线是通用可扩展性定律。文中的 μ 是单个工作线程的。&lt;/p&gt;</translation>
+    </message>
+</context>
+<context>
+    <name>Quantity</name>
+    <message>
+        <source>arrival rate</source>
+        <extracomment>Between what the value lies, where that is told.</extracomment>
+        <translation>到达率</translation>
+    </message>
+    <message>
+        <source>Files that joined the line in the window, divided by the window&apos;s length. A retry is not a new arrival.</source>
+        <translation>统计窗口内加入队列的文件数，除以窗口长度。重试不算新的到达。</translation>
+    </message>
+    <message>
+        <source>The article: event generation rate, λ = E/T. The same.</source>
+        <translation>文中称为：事件生成率，λ = E/T。含义相同。</translation>
+    </message>
+    <message>
+        <source>throughput</source>
+        <translation>吞吐量</translation>
+    </message>
+    <message>
+        <source>Files finished in the window, divided by the window&apos;s length.</source>
+        <translation>统计窗口内完成的文件数，除以窗口长度。</translation>
+    </message>
+    <message>
+        <source>The article: event handling rate, μ = D/T. That is X; it equals what the workers can do only while the line is never empty.</source>
+        <translation>文中称为：事件处理率，μ = D/T。那其实是 X；只有系统始终不空时，它才等于工作线程的处理能力。</translation>
+    </message>
+    <message>
+        <source>service rate</source>
+        <translation>服务率</translation>
+    </message>
+    <message>
+        <source>Attempts that ended in the window, divided by the time that workers were busy: the pace of one worker while it works.</source>
+        <translation>统计窗口内结束的尝试次数，除以工作线程忙碌的时间：一个工作线程工作时的速度。</translation>
+    </message>
+    <message>
+        <source>The article: the μ of its formulas, for one worker.</source>
+        <translation>文中：即其公式里的 μ，针对一个工作线程。</translation>
+    </message>
+    <message>
+        <source>capacity</source>
+        <translation>处理能力</translation>
+    </message>
+    <message>
+        <source>What all c workers together could finish at the pace of one, μ. When λ reaches it, the line is unstable: the queue grows without end.</source>
+        <translation>全部 c 个工作线程各以 μ 的速度合计所能完成的量。λ 一旦达到它，系统就不稳定：队列无限增长。</translation>
+    </message>
+    <message>
+        <source>utilisation</source>
+        <translation>利用率</translation>
+    </message>
+    <message>
+        <source>The time that workers were busy in the window, divided by the time that they were there.</source>
+        <translation>统计窗口内工作线程忙碌的时间，除以它们存在的时间。</translation>
+    </message>
+    <message>
+        <source>The article: X = λ/μ, called throughput there. It is ρ = λ/(cμ): a share, not a rate.</source>
+        <translation>文中：X = λ/μ，文中称之为吞吐量。它其实是 ρ = λ/(cμ)：是比例，不是速率。</translation>
+    </message>
+    <message>
+        <source>in the line</source>
+        <translation>系统中</translation>
+    </message>
+    <message>
+        <source>How many files were in the line, waiting or being sent, on average over the window.</source>
+        <translation>统计窗口内，系统中（等待的和正在发送的）文件数的平均值。</translation>
+    </message>
+    <message>
+        <source>The article: queue length, L = λ²/(μ(μ − λ)). That formula gives Lq, the files that wait, for one worker and random arrivals.</source>
+        <translation>文中称为：队列长度，L = λ²/(μ(μ − λ))。该公式给出的是 Lq，即一个工作线程、随机到达时等待的文件数。</translation>
+    </message>
+    <message>
+        <source>Files in the line at this moment, waiting or being sent.</source>
+        <translation>此刻系统中（等待的和正在发送的）文件数。</translation>
+    </message>
+    <message>
+        <source>waiting</source>
+        <translation>等待</translation>
+    </message>
+    <message>
+        <source>Files that wait for a worker at this moment, those that wait to be tried again included.</source>
+        <translation>此刻等待工作线程的文件数，含等待重试的文件。</translation>
+    </message>
+    <message>
+        <source>The article: queue length, L.</source>
+        <translation>文中称为：队列长度，L。</translation>
+    </message>
+    <message>
+        <source>How many files waited for a worker, those that waited to be tried again included, on average over the window.</source>
+        <translation>统计窗口内等待工作线程的文件数（含等待重试的）的平均值。</translation>
+    </message>
+    <message>
+        <source>workers</source>
+        <translation>工作线程</translation>
+    </message>
+    <message>
+        <source>How many workers there were, on average over the window.</source>
+        <translation>统计窗口内工作线程数的平均值。</translation>
+    </message>
+    <message>
+        <source>mean wait</source>
+        <translation>平均等待</translation>
+    </message>
+    <message>
+        <source>From joining the line to the first start, on average over the files that finished in the window.</source>
+        <translation>从加入队列到首次开始的时间，对统计窗口内完成的文件取平均。</translation>
+    </message>
+    <message>
+        <source>mean</source>
+        <translation>平均</translation>
+    </message>
+    <message>
+        <source>From joining the line to finished, on average over the files that finished in the window.</source>
+        <translation>从加入队列到完成的时间，对统计窗口内完成的文件取平均。</translation>
+    </message>
+    <message>
+        <source>The article: response time, τ = L/μ. Little&apos;s law is τ = L/λ.</source>
+        <translation>文中称为：响应时间，τ = L/μ。利特尔法则是 τ = L/λ。</translation>
+    </message>
+    <message>
+        <source>p50</source>
+        <translation>p50</translation>
+    </message>
+    <message>
+        <source>Half of the files that finished in the window took at most this long, from joining the line to finished.</source>
+        <translation>统计窗口内完成的文件中，有一半从加入队列到完成不超过这个时间。</translation>
+    </message>
+    <message>
+        <source>p95</source>
+        <translation>p95</translation>
+    </message>
+    <message>
+        <source>Of 100 files that finished in the window, 95 took at most this long, from joining the line to finished.</source>
+        <translation>统计窗口内完成的文件，每 100 个中有 95 个从加入队列到完成不超过这个时间。</translation>
+    </message>
+    <message>
+        <source>The article: response time, τ = L/μ, a mean. Little&apos;s law is τ = L/λ.</source>
+        <translation>文中称为：响应时间，τ = L/μ，是平均值。利特尔法则是 τ = L/λ。</translation>
+    </message>
+    <message>
+        <source>p99</source>
+        <translation>p99</translation>
+    </message>
+    <message>
+        <source>Of 100 files that finished in the window, 99 took at most this long, from joining the line to finished.</source>
+        <translation>统计窗口内完成的文件，每 100 个中有 99 个从加入队列到完成不超过这个时间。</translation>
+    </message>
+    <message>
+        <source>oldest now</source>
+        <translation>当前最久</translation>
+    </message>
+    <message>
+        <source>How long the oldest file in the line has been there. When there is too much to do it rises first: the other times know finished files only.</source>
+        <translation>系统中停留最久的文件已停留的时间。过载时它最先上升：其他时间只统计已完成的文件。</translation>
+    </message>
+    <message>
+        <source>wanted</source>
+        <translation>期望</translation>
+    </message>
+    <message>
+        <source>The number of workers that you asked for.</source>
+        <translation>你所要求的工作线程数。</translation>
+    </message>
+    <message>
+        <source>running</source>
+        <translation>运行</translation>
+    </message>
+    <message>
+        <source>Workers alive. After you ask for fewer, those too many end when their file is sent.</source>
+        <translation>存活的工作线程数。调少之后，多余的线程发完手头的文件才结束。</translation>
+    </message>
+    <message>
+        <source>busy</source>
+        <translation>忙碌</translation>
+    </message>
+    <message>
+        <source>Workers that are sending a file at this moment.</source>
+        <translation>此刻正在发送文件的工作线程数。</translation>
+    </message>
+    <message>
+        <source>time left</source>
+        <translation>剩余时间</translation>
+    </message>
+    <message>
+        <source>How long it takes to send what is in the line now: the work left, a for each file and b for each byte, shared by the workers. a and b are fitted to the files just sent; the range holds the truth about 9 times in 10, as long as the line goes on as it does. Without a range: at the pace of the window, as too few files were sent yet.</source>
+        <translation>发送完系统中现有文件所需的时间：剩余工作量（每个文件 a，每字节 b）由各工作线程分担。a 和 b 由刚发送的文件拟合；只要运行状况不变，真实值约十次有九次落在所示范围内。未显示范围时：已发送的文件太少，按统计窗口的速度估算。</translation>
+    </message>
+    <message>
+        <source>The article: the useful meaning of its L/μ.</source>
+        <translation>文中：即其 L/μ 的实际意义。</translation>
+    </message>
+    <message>
+        <source>bytes a second</source>
+        <translation>每秒字节数</translation>
+    </message>
+    <message>
+        <source>Bytes handed to the network in the window, divided by the window&apos;s length.</source>
+        <translation>统计窗口内交给网络的字节数，除以窗口长度。</translation>
+    </message>
+</context>
+<context>
+    <name>Reader</name>
+    <message>
+        <source>{} is empty: record a log first.</source>
+        <translation>{} 是空的：请先记录日志。</translation>
+    </message>
+    <message numerus="yes">
+        <source>%Ln entries of {} cannot follow from those before; left out.</source>
+        <translation>
+            <numerusform>{} 中有 %Ln 条记录与前文不符，已略去。</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>There is no history yet: send something first.</source>
+        <translation>尚无历史：请先发送一些文件。</translation>
+    </message>
+    <message>
+        <source>history</source>
+        <translation>历史</translation>
+    </message>
+</context>
+<context>
+    <name>ShareDialog</name>
+    <message>
+        <source>One moment…</source>
+        <extracomment>The side of the QR code, in device-independent pixels at least. Light modules around the code, without which readers do not find it. Let others in, and tell the address by `show_address`. Let nobody in any more.</extracomment>
+        <translation>请稍候…</translation>
+    </message>
+    <message>
+        <source>Point the phone&apos;s camera here. Whoever in your network knows this address can send files here, see and delete those that are stored, until you end it or close Dropline. The network itself can read what is sent.</source>
+        <translation>请用手机摄像头扫描。你的网络中凡知道此地址的人，都可以向这里发送文件，并查看和删除已存储的文件，直到你结束共享或关闭 Dropline。网络本身能读到所发送的内容。</translation>
+    </message>
+    <message>
+        <source>QR code of {}</source>
+        <translation>{} 的二维码</translation>
+    </message>
+    <message>
+        <source>Send from a phone</source>
+        <translation>从手机发送</translation>
+    </message>
+    <message>
+        <source>Copy the address</source>
+        <translation>复制地址</translation>
+    </message>
+    <message>
+        <source>Let nobody in any more</source>
+        <translation>结束共享</translation>
+    </message>
+</context>
+<context>
+    <name>Simulation</name>
+    <message>
+        <source>0 workers: nothing is served.</source>
+        <translation>0 个工作线程：什么都不会处理。</translation>
+    </message>
+    <message>
+        <source>Theory: the batch takes {}.</source>
+        <translation>理论值：这一批需要 {}。</translation>
+    </message>
+    <message>
+        <source>Theory has no formula for this.</source>
+        <translation>理论上没有适用的公式。</translation>
+    </message>
+    <message>
+        <source>Unstable: {0} come and {1} can be served, so the queue grows without end. {2} workers keep up.</source>
+        <translation>不稳定：到达 {0}，只能处理 {1}，队列会无限增长。需要 {2} 个工作线程才跟得上。</translation>
+    </message>
+    <message>
+        <source>Theory ({0}): ρ {1}, L {2}, τ {3}, wait {4}.</source>
+        <translation>理论值（{0}）：ρ {1}，L {2}，τ {3}，等待 {4}。</translation>
+    </message>
+    <message>
+        <source>{0} jobs come at once and take {1} on average.</source>
+        <translation>{0} 个任务同时到达，平均各需 {1}。</translation>
+    </message>
+    <message>
+        <source>Jobs come at {0} and take {1} on average.</source>
+        <translation>任务以 {0} 的速率到达，平均各需 {1}。</translation>
+    </message>
+</context>
+<context>
+    <name>SimulationDialog</name>
+    <message>
+        <source>&amp;Start again</source>
+        <extracomment>Of its sentences, in pixels. A `Plan`.</extracomment>
+        <translation>重新开始(&amp;S)</translation>
+    </message>
+    <message>
+        <source>&amp;Start</source>
+        <translation>开始(&amp;S)</translation>
+    </message>
+    <message>
+        <source>Simulate load</source>
+        <translation>模拟负载</translation>
+    </message>
+    <message>
+        <source>Jobs come by themselves and keep workers busy for a while: no file is sent. Watch the charts, move the workers&apos; slider, and see what theory says.</source>
+        <translation>任务自行到达，让工作线程忙上一阵，但不发送任何文件。观察图表，拖动工作线程滑块，看看理论怎么说。</translation>
+    </message>
+    <message>
+        <source>&amp;Jobs come</source>
+        <translation>任务到达(&amp;J)</translation>
+    </message>
+    <message>
+        <source>&amp;Rate</source>
+        <translation>到达率(&amp;R)</translation>
+    </message>
+    <message>
+        <source>&amp;How many</source>
+        <translation>数量(&amp;H)</translation>
+    </message>
+    <message>
+        <source>Ser&amp;vice time</source>
+        <translation>服务时间(&amp;V)</translation>
+    </message>
+    <message>
+        <source>&amp;Mean</source>
+        <translation>平均值(&amp;M)</translation>
+    </message>
+    <message>
+        <source>V&amp;ariability cs²</source>
+        <translation>变异性 cs²(&amp;A)</translation>
+    </message>
+    <message>
+        <source>&amp;Workers at first</source>
+        <translation>初始工作线程(&amp;W)</translation>
+    </message>
+    <message>
+        <source>By chance (Poisson)</source>
+        <translation>随机（泊松）</translation>
+    </message>
+    <message>
+        <source>Evenly</source>
+        <translation>均匀</translation>
+    </message>
+    <message>
+        <source>All at once (a batch)</source>
+        <translation>同时（一批）</translation>
+    </message>
+    <message>
+        <source>Exponential</source>
+        <translation>指数分布</translation>
+    </message>
+    <message>
+        <source>Always the same</source>
+        <translation>恒定</translation>
+    </message>
+    <message>
+        <source>Log-normal: a few take long</source>
+        <translation>对数正态：少数耗时很长</translation>
+    </message>
+    <message>
+        <source> a second</source>
+        <translation> 个/秒</translation>
+    </message>
+    <message>
+        <source> s</source>
+        <translation> 秒</translation>
+    </message>
+    <message>
+        <source>cs² = variance/mean²: 0 for equal times, 1 for exponential</source>
+        <translation>cs² = 方差/均值²：时间恒定时为 0，指数分布时为 1</translation>
+    </message>
+    <message>
+        <source>S&amp;top</source>
+        <translation>停止(&amp;T)</translation>
+    </message>
+</context>
+<context>
+    <name>StatusBar</name>
+    <message>
+        <source>{} copied</source>
+        <extracomment>By how much, relative to L, the two sides of Little&apos;s law may differ: rounding, and no more. Try a target that is down now. Let other devices send here.</extracomment>
+        <translation>已复制 {}</translation>
+    </message>
+    <message>
+        <source>&amp;Copy the address</source>
+        <translation>复制地址(&amp;C)</translation>
+    </message>
+    <message>
+        <source>&amp;Open the upload page in the browser</source>
+        <translation>在浏览器中打开上传页面(&amp;O)</translation>
+    </message>
+    <message>
+        <source>&amp;Send from a phone…</source>
+        <translation>从手机发送(&amp;S)…</translation>
+    </message>
+    <message>
+        <source>Try now</source>
+        <translation>立即重试</translation>
+    </message>
+    <message>
+        <source>Try the target at once, instead of after the pause</source>
+        <translation>不再等待，立即尝试连接目标</translation>
+    </message>
+    <message>
+        <source>Receiver starts…</source>
+        <translation>接收端正在启动…</translation>
+    </message>
+    <message>
+        <source>Receiver stopped</source>
+        <translation>接收端已停止</translation>
+    </message>
+    <message>
+        <source>Receiver: {}</source>
+        <translation>接收端：{}</translation>
+    </message>
+    <message>
+        <source>The receiver listens here. Click to copy the address, hold for more.</source>
+        <translation>接收端在此地址监听。单击复制地址，按住显示更多。</translation>
+    </message>
+    <message>
+        <source>Target: the last attempt, at {0}, failed: {1}</source>
+        <translation>目标：{0} 的最近一次尝试失败：{1}</translation>
+    </message>
+    <message>
+        <source>Target: answers again since {}</source>
+        <translation>目标：自 {} 起恢复响应</translation>
+    </message>
+    <message>
+        <source>Target: answers, last file verified at {}</source>
+        <translation>目标：响应正常，最近一次校验文件于 {}</translation>
+    </message>
+    <message>
+        <source>Target: down since {}</source>
+        <translation>目标：自 {} 起无法访问</translation>
+    </message>
+    <message>
+        <source>{0}, {1}</source>
+        <translation>{0}，{1}</translation>
+    </message>
+    <message>
+        <source>next try in {}</source>
+        <translation>{}后再试</translation>
+    </message>
+    <message>
+        <source>being tried…</source>
+        <translation>正在尝试…</translation>
+    </message>
+    <message>
+        <source>tried again with the next file</source>
+        <translation>发送下一个文件时再试</translation>
+    </message>
+    <message>
+        <source>Little&apos;s law: the line is empty</source>
+        <translation>利特尔法则：系统为空</translation>
+    </message>
+    <message>
+        <source>Little&apos;s law: L {0} = X·W {1} {2} {3} at the edges</source>
+        <translation>利特尔法则：L {0} = X·W {1} {2} 边界 {3}</translation>
+    </message>
+    <message>
+        <source>{0} ✗ off by {1}</source>
+        <translation>{0} ✗ 相差 {1}</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;&lt;b&gt;Little&apos;s law&lt;/b&gt; checks the figures against each other: the mean number in the line, L, is throughput times mean response time, X·W, plus what the window&apos;s edges cut off, the change in the total age of those present. It holds exactly, for any window and any order of service.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;&lt;b&gt;利特尔法则&lt;/b&gt;让各项指标相互验证：系统中的平均文件数 L，等于吞吐量乘以平均响应时间 X·W，再加上被统计窗口边界截去的部分，即在场文件总停留时间的变化。对任何窗口、任何服务次序，它都精确成立。&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;The edges weigh more than a fifth now: the line is filling or emptying, so L = X·W by itself says little about this window.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;此刻边界部分超过五分之一：系统正在积压或排空，单凭 L = X·W 不足以说明这个窗口。&lt;/p&gt;</translation>
+    </message>
+</context>
+<context>
+    <name>Tile</name>
+    <message>
+        <source>What is {}?</source>
+        <translation>什么是{}？</translation>
+    </message>
+</context>
+<context>
+    <name>Tiles</name>
+    <message>
+        <source>response</source>
+        <translation>响应时间</translation>
+    </message>
+    <message>
+        <source>paused</source>
+        <translation>已暂停</translation>
+    </message>
+    <message>
+        <source>unstable</source>
+        <translation>不稳定</translation>
+    </message>
+    <message>
+        <source>Figures of the line</source>
+        <translation>系统指标</translation>
+    </message>
+    <message>
+        <source>λ ≥ cμ: {} arrive, {} can be sent. The queue grows.</source>
+        <translation>λ ≥ cμ：到达 {}，能发送 {}。队列在增长。</translation>
+    </message>
+    <message>
+        <source>{} sent</source>
+        <translation>发送 {}</translation>
+    </message>
+    <message>
+        <source>over the last {}</source>
+        <translation>最近 {}</translation>
+    </message>
+    <message>
+        <source>nothing measured yet</source>
+        <translation>尚无测量</translation>
+    </message>
+</context>
+<context>
+    <name>Toolbar</name>
+    <message>
+        <source>Over</source>
+        <extracomment>Windows that figures may be taken over, in seconds. Lengths of time that the charts may show, in seconds.</extracomment>
+        <translation>统计</translation>
+    </message>
+    <message>
+        <source>Show</source>
+        <translation>显示</translation>
+    </message>
+    <message>
+        <source>Figures over the last</source>
+        <translation>指标的统计窗口</translation>
+    </message>
+    <message>
+        <source>Rates, times and utilisation are taken over this long, up to now.</source>
+        <translation>速率、时间和利用率按截至现在的这段时间统计。</translation>
+    </message>
+    <message>
+        <source>Length of time shown</source>
+        <translation>显示的时长</translation>
+    </message>
+    <message>
+        <source>How much time the charts show.</source>
+        <translation>图表显示多长的时间。</translation>
+    </message>
+    <message>
+        <source>Follow</source>
+        <translation>跟随</translation>
+    </message>
+    <message>
+        <source>Show the time up to now (F).</source>
+        <translation>显示到现在为止的时间（F）。</translation>
+    </message>
+    <message>
+        <source>Freeze</source>
+        <translation>冻结</translation>
+    </message>
+    <message>
+        <source>Hold the charts still (Space). Sending goes on, and nothing is missed.</source>
+        <translation>让图表静止（空格键）。发送照常进行，不会遗漏任何数据。</translation>
+    </message>
+    <message>
+        <source>Export</source>
+        <translation>导出</translation>
+    </message>
+    <message>
+        <source>Save what the charts show.</source>
+        <translation>保存图表所显示的内容。</translation>
+    </message>
+    <message>
+        <source>&amp;Picture (PNG)…</source>
+        <translation>图片 (PNG)(&amp;P)…</translation>
+    </message>
+    <message>
+        <source>&amp;Drawing (SVG)…</source>
+        <translation>矢量图 (SVG)(&amp;D)…</translation>
+    </message>
+    <message>
+        <source>&amp;Table of the readings (CSV)…</source>
+        <translation>读数表 (CSV)(&amp;T)…</translation>
+    </message>
+    <message>
+        <source>&amp;Report (HTML)…</source>
+        <translation>报告 (HTML)(&amp;R)…</translation>
+    </message>
+</context>
+<context>
+    <name>TransfersModel</name>
+    <message>
+        <source>State</source>
+        <extracomment>Seconds from an event to its showing: quick enough to be read, and painted a tenth as often. A list so long that telling takes its time is told so many times that time apart. Seconds of a frame that the search may take. Beyond so many separate pieces it is quicker to lay out the list anew than to change it. The number of files by state changed.</extracomment>
+        <translation>状态</translation>
+    </message>
+    <message>
+        <source>Name</source>
+        <translation>名称</translation>
+    </message>
+    <message>
+        <source>Size</source>
+        <translation>大小</translation>
+    </message>
+    <message>
+        <source>Attempt</source>
+        <translation>尝试</translation>
+    </message>
+    <message>
+        <source>Speed</source>
+        <translation>速度</translation>
+    </message>
+    <message>
+        <source>Result</source>
+        <translation>结果</translation>
+    </message>
+    <message>
+        <source>Waiting</source>
+        <translation>等待</translation>
+    </message>
+    <message>
+        <source>Sending {}</source>
+        <translation>发送中 {}</translation>
+    </message>
+    <message>
+        <source>Sending</source>
+        <translation>发送中</translation>
+    </message>
+    <message>
+        <source>Retry in {}</source>
+        <translation>{}后重试</translation>
+    </message>
+    <message>
+        <source>Held</source>
+        <translation>暂停</translation>
+    </message>
+    <message>
+        <source>Sent</source>
+        <translation>已发送</translation>
+    </message>
+    <message>
+        <source>Failed</source>
+        <translation>失败</translation>
+    </message>
+    <message>
+        <source>Cancelled</source>
+        <translation>已取消</translation>
+    </message>
+    <message>
+        <source>Refused</source>
+        <translation>已拒绝</translation>
+    </message>
+    <message>
+        <source>Verified: was there already</source>
+        <translation>已校验：接收端原已存有</translation>
+    </message>
+    <message>
+        <source>Unchanged: sent there before</source>
+        <translation>未改动：此前已发送</translation>
+    </message>
+    <message>
+        <source>Until you resume it</source>
+        <translation>等你继续</translation>
+    </message>
+    <message>
+        <source>Goes before the others</source>
+        <translation>优先发送</translation>
+    </message>
+    <message>
+        <source>Verified</source>
+        <translation>已校验</translation>
+    </message>
+    <message>
+        <source>Sent: size checked</source>
+        <translation>已发送：大小相符</translation>
+    </message>
+    <message>
+        <source>Sent: not verified by the server</source>
+        <translation>已发送：服务器未校验</translation>
+    </message>
+</context>
+<context>
+    <name>TransfersPanel</name>
+    <message>
+        <source>All</source>
+        <extracomment>Milliseconds between two looks at the counts. Milliseconds after the last key before the list is searched. The filters in order, and the states that each shows; an empty set is all. Filters that show only once there is something for them. Job ids to cancel or to retry; None stands for all. Job ids, as `TransfersView` asks for them. A sentence that the user must read.</extracomment>
+        <translation>全部</translation>
+    </message>
+    <message>
+        <source>Waiting</source>
+        <translation>等待</translation>
+    </message>
+    <message>
+        <source>Sending</source>
+        <translation>发送中</translation>
+    </message>
+    <message>
+        <source>Held</source>
+        <translation>暂停</translation>
+    </message>
+    <message>
+        <source>Sent</source>
+        <translation>已发送</translation>
+    </message>
+    <message>
+        <source>Failed</source>
+        <translation>失败</translation>
+    </message>
+    <message>
+        <source>Cancelled</source>
+        <translation>已取消</translation>
+    </message>
+    <message>
+        <source>Refused</source>
+        <translation>已拒绝</translation>
+    </message>
+    <message>
+        <source>Show only these files</source>
+        <translation>只显示这些文件</translation>
+    </message>
+    <message>
+        <source>Search</source>
+        <translation>搜索</translation>
+    </message>
+    <message>
+        <source>Search names and errors (Ctrl+F)</source>
+        <translation>搜索名称和错误（Ctrl+F）</translation>
+    </message>
+    <message>
+        <source>Search names and errors</source>
+        <translation>搜索名称和错误</translation>
+    </message>
+    <message>
+        <source>Retry failed</source>
+        <translation>重试失败项</translation>
+    </message>
+    <message>
+        <source>Cancel all</source>
+        <translation>全部取消</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
+    <message>
+        <source>Find no more files; those already found stay in the line</source>
+        <translation>不再查找文件；已找到的文件仍留在队列中</translation>
+    </message>
+    <message numerus="yes">
+        <source>Scanning… %Ln file(s) found</source>
+        <translation>
+            <numerusform>正在扫描… 已找到 %Ln 个文件</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>{0}, {1} refused</source>
+        <translation>{0}，拒绝 {1} 个</translation>
+    </message>
+</context>
+<context>
+    <name>TransfersView</name>
+    <message>
+        <source>Transfers</source>
+        <extracomment>Lines that are copied to the clipboard at most. Widths of the columns at first, in digits; the last takes the rest, and this at least. Columns that a narrow list does without, and how many digits wide it must be to have them. An action, and the states of the files that it acts on. Milliseconds between repaints of what changes with time alone (&quot;retry in&quot;). Job ids, and the priority that they are to have. A sentence that the user must read.</extracomment>
+        <translation>传输</translation>
+    </message>
+    <message>
+        <source>Pause</source>
+        <translation>暂停</translation>
+    </message>
+    <message>
+        <source>Resume</source>
+        <translation>继续</translation>
+    </message>
+    <message>
+        <source>Send first</source>
+        <translation>优先发送</translation>
+    </message>
+    <message>
+        <source>Usual turn</source>
+        <translation>恢复正常次序</translation>
+    </message>
+    <message>
+        <source>Retry</source>
+        <translation>重试</translation>
+    </message>
+    <message>
+        <source>Send again</source>
+        <translation>再次发送</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Copy path</source>
+        <translation>复制路径</translation>
+    </message>
+    <message>
+        <source>Copy error</source>
+        <translation>复制错误</translation>
+    </message>
+    <message>
+        <source>Show in folder</source>
+        <translation>在文件夹中显示</translation>
+    </message>
+    <message>
+        <source>Only the first {} lines were copied: select fewer rows.</source>
+        <translation>只复制了前 {} 行：请少选几行。</translation>
+    </message>
+    <message>
+        <source>No file in the list fits what you look for.</source>
+        <translation>列表中没有符合条件的文件。</translation>
+    </message>
+    <message>
+        <source>Nothing here yet</source>
+        <translation>这里还没有文件</translation>
+    </message>
+    <message>
+        <source>Drop files or folders on the window. Each file becomes a row, is sent by one of the workers and counts as sent once the receiver has proved that it holds every byte.</source>
+        <translation>把文件或文件夹拖到窗口上。每个文件成为一行，由某个工作线程发送；接收端证明已收到每一个字节后，才算已发送。</translation>
+    </message>
+</context>
+<context>
+    <name>Tray</name>
+    <message>
+        <source>&amp;Show or hide the window</source>
+        <translation>显示或隐藏窗口(&amp;S)</translation>
+    </message>
+    <message>
+        <source>&amp;Pause</source>
+        <translation>暂停(&amp;P)</translation>
+    </message>
+    <message>
+        <source>&amp;Quit</source>
+        <translation>退出(&amp;Q)</translation>
+    </message>
+    <message>
+        <source>Dropline: nothing to send</source>
+        <translation>Dropline：没有待发送的文件</translation>
+    </message>
+    <message numerus="yes">
+        <source>Dropline: %Ln file(s) to send</source>
+        <translation>
+            <numerusform>Dropline：待发送 %Ln 个文件</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>{}, paused</source>
+        <translation>{}，已暂停</translation>
+    </message>
+    <message>
+        <source>{0}, about {1}</source>
+        <translation>{0}，约 {1}</translation>
+    </message>
+</context>
+<context>
+    <name>Tune</name>
+    <message>
+        <source>No prediction has been checked yet: change the workers and wait a little.</source>
+        <translation>还没有预测得到检验：请改动工作线程数并稍等。</translation>
+    </message>
+    <message>
+        <source>Time a file takes (τ)</source>
+        <translation>每个文件的用时 (τ)</translation>
+    </message>
+    <message>
+        <source>Files in the line (L)</source>
+        <translation>系统中的文件 (L)</translation>
+    </message>
+    <message>
+        <source>Time until all is sent</source>
+        <translation>全部发送完所需时间</translation>
+    </message>
+    <message>
+        <source>at least {}</source>
+        <translation>至少 {}</translation>
+    </message>
+</context>
+<context>
+    <name>TunePanel</name>
+    <message>
+        <source>the curve</source>
+        <extracomment>Of the ledger&apos;s latest records, so many are points of the curve. A number of workers, chosen on the curve or taken from the advice.</extracomment>
+        <translation>曲线</translation>
+    </message>
+    <message>
+        <source>What is predicted: –</source>
+        <translation>预测：–</translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): more files come than are sent, and the queue grows without end.</source>
+        <translation>
+            <numerusform>用 %Ln 个工作线程：到来的文件多于发送的，队列会无限增长。</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>predicted</source>
+        <translation>预测</translation>
+    </message>
+    <message>
+        <source>now</source>
+        <translation>现在</translation>
+    </message>
+    <message>
+        <source>advised</source>
+        <translation>建议</translation>
+    </message>
+    <message>
+        <source>from here on more hardly help</source>
+        <translation>从此再增加几乎无益</translation>
+    </message>
+    <message>
+        <source>measured earlier</source>
+        <translation>先前实测</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;The line shows what is predicted for each number of workers, from how files come and how long they take now. Dotted: so many were never tried. Left of it, more files come than are sent.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;曲线显示每种工作线程数的预测，依据是文件现在到来的情况和所需的时间。虚线：从未试用过这么多。曲线左侧，到来的文件多于发送的。&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>What the curve shows</source>
+        <translation>曲线显示什么</translation>
+    </message>
+    <message>
+        <source>Predictions and what came…</source>
+        <translation>预测与实际…</translation>
+    </message>
+</context>
+<context>
+    <name>Tuner</name>
+    <message>
+        <source>{0} wanted · {1} running · {2} busy</source>
+        <extracomment>The right end of the slider; more is for the spin box. Milliseconds between two changes while the slider is dragged. Seconds after the user&apos;s own change during which readings, which lag behind, don&apos;t undo it.</extracomment>
+        <translation>期望 {0} · 运行 {1} · 忙碌 {2}</translation>
+    </message>
+    <message>
+        <source>How many files are sent at the same time, 0 to {}</source>
+        <translation>同时发送多少个文件，0 到 {}</translation>
+    </message>
+    <message>
+        <source>Number of workers</source>
+        <translation>工作线程数</translation>
+    </message>
+    <message>
+        <source>Start no more uploads; running ones end (Ctrl+P)</source>
+        <translation>不再开始新的上传；进行中的会完成（Ctrl+P）</translation>
+    </message>
+    <message>
+        <source>&amp;Workers</source>
+        <translation>工作线程(&amp;W)</translation>
+    </message>
+    <message>
+        <source>&amp;Limit</source>
+        <translation>限速(&amp;L)</translation>
+    </message>
+    <message>
+        <source>One lamp a worker. Full: sends a file. Ring: is free. Orange: ends its file.</source>
+        <translation>每个工作线程一盏灯。实心：正在发送文件；空心：空闲；橙色：发完当前文件即结束。</translation>
+    </message>
+    <message numerus="yes">
+        <source>Fewer: %Ln running upload(s) end first, none is broken off.</source>
+        <translation>
+            <numerusform>调少：先让 %Ln 个进行中的上传完成，不会中断。</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Paused: nothing new is started until you resume.</source>
+        <translation>已暂停：继续之前不会开始新的上传。</translation>
+    </message>
+    <message>
+        <source>0 workers: nothing is sent until you ask for some.</source>
+        <translation>0 个工作线程：调高之前不会发送任何文件。</translation>
+    </message>
+    <message>
+        <source>More start at once; fewer let running uploads end first; 0 pauses.</source>
+        <translation>调多立即生效；调少则先让进行中的上传完成；0 为暂停。</translation>
+    </message>
+    <message>
+        <source>Resume</source>
+        <translation>继续</translation>
+    </message>
+    <message>
+        <source>Pause</source>
+        <translation>暂停</translation>
+    </message>
+</context>
+<context>
+    <name>Tuning</name>
+    <message>
+        <source>Nothing can be recommended until some files have been sent.</source>
+        <translation>发送过一些文件之后才能给出建议。</translation>
+    </message>
+    <message>
+        <source>Nothing waits and nothing comes: any number of workers will do.</source>
+        <translation>没有文件等待，也没有文件到达：多少个工作线程都行。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: the fewest that keep up with what comes without files waiting longer than they take to send.</source>
+        <translation>{workers} 个工作线程：跟得上到达、且文件等待时间不超过发送时间的最少数量。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: the fewest that meet your goal of {limit}; expected {value}.</source>
+        <translation>{workers} 个工作线程：能达到目标 {limit} 的最少数量；预计 {value}。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: the fewest that are done in time; all is sent in about {value}.</source>
+        <translation>{workers} 个工作线程：能按时完成的最少数量；约 {value} 全部发完。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: all is sent in about {value}, and more would hardly be faster.</source>
+        <translation>{workers} 个工作线程：约 {value} 全部发完，再多也快不了多少。</translation>
+    </message>
+    <message>
+        <source>Your goal of {limit} can&apos;t be met: sending a file alone takes longer. With {workers} workers waiting adds little to it; expected {value}.</source>
+        <translation>目标 {limit} 无法达到：单是发送一个文件就不止这么久。用 {workers} 个工作线程，等待几乎不再增加耗时；预计 {value}。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: more than these would not get more done.</source>
+        <translation>{workers} 个工作线程：再多也不会完成更多。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: one for each file that is left.</source>
+        <translation>{workers} 个工作线程：剩余的每个文件各一个。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: twice as many as were tried; what more would do is not known.</source>
+        <translation>{workers} 个工作线程：已试过数量的两倍；再多会怎样尚不清楚。</translation>
+    </message>
+    <message>
+        <source>{workers} workers: the most that are allowed.</source>
+        <translation>{workers} 个工作线程：允许的最大数量。</translation>
+    </message>
+    <message>
+        <source>Your goal of {limit} can&apos;t be met with them: expected {value}.</source>
+        <translation>这样仍达不到目标 {limit}：预计 {value}。</translation>
+    </message>
+    <message>
+        <source>Your goal of {limit} can&apos;t be met with them: the line does not keep up.</source>
+        <translation>这样仍达不到目标 {limit}：系统跟不上。</translation>
+    </message>
+    <message>
+        <source>The autopilot went from {before} to {workers} workers.</source>
+        <translation>自动调优将工作线程从 {before} 个改为 {workers} 个。</translation>
+    </message>
+    <message>
+        <source>The predictions hold: what comes and how long it takes has been steady.</source>
+        <translation>预测成立：到达情况和服务时间一直平稳。</translation>
+    </message>
+    <message>
+        <source>Mind that these predictions are doubtful:</source>
+        <translation>请注意，这些预测存疑：</translation>
+    </message>
+    <message>
+        <source>This is a batch, and nothing more is expected: see when it is done.</source>
+        <translation>这是一批文件，不会再有新的到达：请看何时完成。</translation>
+    </message>
+    <message>
+        <source>only {value} files have come, and it takes {limit} to know how fast they do.</source>
+        <translation>只到达了 {value} 个文件，要有 {limit} 个才能知道到达有多快。</translation>
+    </message>
+    <message>
+        <source>only {value} files have been sent, and it takes {limit} to know how long one takes.</source>
+        <translation>只发送了 {value} 个文件，要有 {limit} 个才能知道一个需要多久。</translation>
+    </message>
+    <message>
+        <source>files come faster than these workers can send them, so the queue grows.</source>
+        <translation>文件到达比这些工作线程发送得快，队列因此增长。</translation>
+    </message>
+    <message>
+        <source>it can&apos;t be told yet whether these workers keep up with what comes.</source>
+        <translation>尚不能判断这些工作线程是否跟得上到达。</translation>
+    </message>
+    <message>
+        <source>the line has been watched for {value}, and needs {limit} to settle.</source>
+        <translation>系统只观察了 {value}，需要 {limit} 才能稳定。</translation>
+    </message>
+    <message>
+        <source>nothing has come for {value}.</source>
+        <translation>已有 {value} 没有文件到达。</translation>
+    </message>
+    <message>
+        <source>files come faster or slower than they did.</source>
+        <translation>文件到达得比先前快或慢。</translation>
+    </message>
+    <message>
+        <source>files take longer or shorter than they did.</source>
+        <translation>文件耗时比先前长或短。</translation>
+    </message>
+    <message>
+        <source>files come in bursts, or by the clock, rather than by chance.</source>
+        <translation>文件成批或定时到达，而不是随机到达。</translation>
+    </message>
+    <message>
+        <source>Reading the files limits the line: it takes {share} of the workers&apos; time.</source>
+        <translation>瓶颈在读取文件：占工作线程时间的 {share}。</translation>
+    </message>
+    <message>
+        <source>This computer&apos;s processor limits the line: Dropline uses {share} of one core.</source>
+        <translation>瓶颈在本机处理器：Dropline 占用一个核心的 {share}。</translation>
+    </message>
+    <message>
+        <source>The network limits the line: handing bytes to it takes {share} of the workers&apos; time.</source>
+        <translation>瓶颈在网络：向网络交付字节占工作线程时间的 {share}。</translation>
+    </message>
+    <message>
+        <source>The limit on bytes a second holds the line back: workers wait for it {share} of their time.</source>
+        <translation>限速拖住了系统：工作线程有 {share} 的时间在等待限速。</translation>
+    </message>
+    <message>
+        <source>The target limits the line: waiting for its answers takes {share} of the workers&apos; time.</source>
+        <translation>瓶颈在目标：等待其响应占工作线程时间的 {share}。</translation>
+    </message>
+    <message>
+        <source>The number of workers limits the line: they are busy {share} of the time, and more would get more done.</source>
+        <translation>瓶颈在工作线程数：它们有 {share} 的时间在忙，再多一些能完成更多。</translation>
+    </message>
+    <message>
+        <source>Nothing limits the line: its workers are busy only {share} of the time.</source>
+        <translation>没有瓶颈：工作线程只有 {share} 的时间在忙。</translation>
+    </message>
+    <message>
+        <source>The autopilot is on: {least} to {most} workers.</source>
+        <translation>自动调优已开启：{least} 到 {most} 个工作线程。</translation>
+    </message>
+    <message>
+        <source>The autopilot is off.</source>
+        <translation>自动调优已关闭。</translation>
+    </message>
+    <message>
+        <source>The autopilot is off: you have set the number of workers.</source>
+        <translation>自动调优已关闭：你设定了工作线程数。</translation>
+    </message>
+    <message>
+        <source>Probe, step {step} of {steps}: {workers} workers.</source>
+        <translation>试探第 {step} 步，共 {steps} 步：{workers} 个工作线程。</translation>
+    </message>
+    <message>
+        <source>The probe is done; back to {workers} workers.</source>
+        <translation>试探完成；恢复为 {workers} 个工作线程。</translation>
+    </message>
+    <message>
+        <source>The probe was stopped; back to {workers} workers.</source>
+        <translation>试探已停止；恢复为 {workers} 个工作线程。</translation>
+    </message>
+    <message>
+        <source>The probe ended: you have set the number of workers.</source>
+        <translation>试探结束：你设定了工作线程数。</translation>
+    </message>
+    <message>
+        <source>The probe ended: there is too little to send to keep so many workers busy. Drop more files and start it again. Back to {workers} workers.</source>
+        <translation>试探结束：待发送的文件太少，不足以让这么多工作线程保持忙碌。请拖入更多文件后重新开始。恢复为 {workers} 个工作线程。</translation>
+    </message>
+</context>
+<context>
+    <name>View</name>
+    <message>
+        <source>Charts of the past</source>
+        <extracomment>Seconds that rates and times may be taken over; about a hundredth of what is shown.</extracomment>
+        <translation>历史图表</translation>
+    </message>
+    <message>
+        <source>rates and times over {}</source>
+        <translation>速率和时间按 {}统计</translation>
+    </message>
+</context>
+<context>
+    <name>WatchedFolders</name>
+    <message>
+        <source>Looking at it…</source>
+        <extracomment>Milliseconds between two looks at how many files wait to be at rest, while the dialog shows. The folder to watch no more. Tell the dialog by `show_restless` which files wait to be at rest.</extracomment>
+        <translation>正在查看…</translation>
+    </message>
+    <message numerus="yes">
+        <source>Watching; %Ln file(s) wait to be at rest</source>
+        <translation>
+            <numerusform>监视中；%Ln 个文件仍在变动，等待其静止</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Watching.</source>
+        <translation>监视中。</translation>
+    </message>
+    <message>
+        <source>Watched folders</source>
+        <translation>已监视的文件夹</translation>
+    </message>
+    <message>
+        <source>Folder</source>
+        <translation>文件夹</translation>
+    </message>
+    <message>
+        <source>State</source>
+        <translation>状态</translation>
+    </message>
+    <message>
+        <source>Watch a folder…</source>
+        <translation>监视文件夹…</translation>
+    </message>
+    <message>
+        <source>Stop watching</source>
+        <translation>停止监视</translation>
+    </message>
+    <message>
+        <source>What is in a watched folder, and what comes, is sent once it is at rest: each content once. Dropline watches these folders again when it starts.</source>
+        <translation>所监视文件夹中现有的和新增的文件，在不再变动后发送，同一内容只发送一次。Dropline 启动时会继续监视这些文件夹。</translation>
+    </message>
+</context>
+<context>
+    <name>Writer</name>
+    <message>
+        <source>{} was not written: {}. Choose another folder.</source>
+        <translation>{} 未能写入：{}。请选择其他文件夹。</translation>
+    </message>
+</context>
+<context>
+    <name>counted</name>
+    <message numerus="yes">
+        <source>Scanning: %Ln file(s) found</source>
+        <translation>
+            <numerusform>正在扫描：已找到 %Ln 个文件</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>Scan stopped by you: %Ln file(s) found, {0}, {1} refused</source>
+        <translation>
+            <numerusform>扫描已由你停止：找到 %Ln 个文件，{0}，拒绝 {1} 个</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>Scan finished: %Ln file(s) found, {0}, {1} refused</source>
+        <translation>
+            <numerusform>扫描完成：找到 %Ln 个文件，{0}，拒绝 {1} 个</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%Ln file(s) sent</source>
+        <translation>
+            <numerusform>已发送 %Ln 个文件</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%Ln prediction(s) checked: half of the figures within {0}, {1} inside the stated range.</source>
+        <translation>
+            <numerusform>已检验 %Ln 次预测：一半的数值误差在 {0} 以内，{1} 落在所给范围内。</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): a file takes {0} from drop to done, on average ({1}).</source>
+        <translation>
+            <numerusform>用 %Ln 个工作线程：一个文件从拖入到完成平均需 {0}（{1}）。</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): {0} files are in the line, on average ({1}).</source>
+        <translation>
+            <numerusform>用 %Ln 个工作线程：系统中平均有 {0} 个文件（{1}）。</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): what is in the line now is sent in {0} ({1}).</source>
+        <translation>
+            <numerusform>用 %Ln 个工作线程：系统中现有的文件 {0} 后发送完（{1}）。</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>format</name>
+    <message>
+        <source>{} ms</source>
+        <extracomment>What stands where a figure is undefined.</extracomment>
+        <translation>{} 毫秒</translation>
+    </message>
+    <message>
+        <source>{} s</source>
+        <translation>{} 秒</translation>
+    </message>
+    <message>
+        <source>{} min</source>
+        <translation>{} 分</translation>
+    </message>
+    <message>
+        <source>{} h</source>
+        <translation>{} 小时</translation>
+    </message>
+    <message>
+        <source>{} d</source>
+        <translation>{} 天</translation>
+    </message>
+    <message>
+        <source>{}/s</source>
+        <translation>{}/秒</translation>
+    </message>
+    <message>
+        <source>{}/min</source>
+        <translation>{}/分</translation>
+    </message>
+    <message>
+        <source>{}/h</source>
+        <translation>{}/小时</translation>
+    </message>
+    <message>
+        <source>{} %</source>
+        <translation>{}%</translation>
+    </message>
+    <message>
+        <source>d MMM</source>
+        <extracomment>Units of time in seconds, and the value from which on each reads best.</extracomment>
+        <translation>M月d日</translation>
+    </message>
+</context>
+</TS>
