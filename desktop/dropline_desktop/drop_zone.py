@@ -12,6 +12,7 @@ from PySide6.QtCore import QEvent, QObject, QRectF, Qt, Signal
 from PySide6.QtGui import QAction, QDropEvent, QGuiApplication, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from dropline_desktop.actions import plain
 from dropline_desktop.dropped import Dropped, from_clipboard, from_urls
 from dropline_desktop.icons import icon
 from dropline_desktop.language import worded
@@ -155,7 +156,7 @@ class DropZone(QWidget):
 
     def _show_actions(self) -> None:
         for button, action in self._buttons.items():
-            button.setText(action.text())
+            button.setText(plain(action.text()))  # the letter is the menu's
             button.setToolTip(action.toolTip())
 
     def _dress(self) -> None:

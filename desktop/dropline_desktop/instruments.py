@@ -11,8 +11,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QFrame, QScrollArea, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QSplitter, QVBoxLayout, QWidget
 
 from dropline.bus import EventBus
 from dropline.events import Message, OrderChanged
@@ -22,6 +22,7 @@ from dropline_desktop.charts import Charts, mark_of
 from dropline_desktop.charts.expected import Expectation
 from dropline_desktop.figures import Figures
 from dropline_desktop.order import OrderChoice
+from dropline_desktop.scrolled import Scrolled
 from dropline_desktop.theme import Space, Theme
 from dropline_desktop.tiles import Tiles
 from dropline_desktop.tune.panel import TunePanel
@@ -151,25 +152,7 @@ class Instruments(QSplitter):
         layout.addWidget(self.tune)
         layout.addWidget(self.order)
         layout.addWidget(self.figures, 1)
-        return _Scrolled(card)
-
-
-class _Scrolled(QScrollArea):
-    """A panel that scrolls up and down where it is too high, and is never cut at its side."""
-
-    def __init__(self, panel: QWidget) -> None:
-        super().__init__()
-        self._panel = panel
-        self.setWidget(panel)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it scrolls to the part that has the focus
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-
-    def minimumSizeHint(self) -> QSize:
-        # With room for the bar at all times: what stands beside it does not move when it comes.
-        bar = self.verticalScrollBar().sizeHint().width()
-        return QSize(self._panel.minimumSizeHint().width() + bar, 100)
+        return Scrolled(card)
 
 
 def column(*parts: QWidget, margin: int = 0) -> QWidget:

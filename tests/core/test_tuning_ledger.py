@@ -104,6 +104,17 @@ def test_what_becomes_another_line_meanwhile_is_not_counted() -> None:
     assert tuned.tuner.ledger.accuracy().checked == 0
 
 
+def test_of_an_empty_line_to_which_nothing_comes_there_is_nothing_to_say() -> None:
+    chance = random.Random(5)
+    tuned = Tuned(VirtualLine(iter(()), lambda: chance.expovariate(1.0)))
+    tuned.resize(4, By.START)
+    tuned.line.feed(100)
+    tuned.run(100, 10)
+    tuned.resize(8)
+    tuned.run(1)
+    assert states(tuned) == []
+
+
 def test_zero_workers_are_no_prediction() -> None:
     tuned = line()
     tuned.resize(0)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QPoint, QRect, Qt
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtGui import QAccessible, QAction
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QComboBox, QGraphicsScene, QMenu, QWidget
+from PySide6.QtWidgets import QAbstractButton, QComboBox, QGraphicsScene, QLabel, QMenu, QWidget
 
 from dropline.bus import Router
 from dropline.events import ReceiverStarted
@@ -20,6 +20,7 @@ from dropline_desktop.settings import Settings
 from dropline_desktop.share import ShareDialog
 from dropline_desktop.simulation.dialog import SimulationDialog
 from dropline_desktop.theme import Mode, Theme
+from dropline_desktop.tune.ledger import LedgerModel, LedgerWindow
 from dropline_desktop.watched import WatchedFolders
 from dropline_desktop.window import MainWindow
 
@@ -66,6 +67,12 @@ def test_every_action_has_a_key_of_its_own(window, translation, language):
         texts = [action.text() for action in menu.actions() if "&" in action.text()]
         letters = [text[text.index("&") + 1].upper() for text in texts]
         assert len(letters) == len(set(letters)), texts
+    titles = [action.text() for action in window.menuBar().actions()]
+    others = [part.text() for part in window.findChildren(QAbstractButton) if part.isVisible()]
+    labels = [part.text() for part in window.findChildren(QLabel) if part.buddy() is not None]
+    texts = [text for text in (*titles, *others, *labels) if "&" in text]
+    letters = [text[text.index("&") + 1].upper() for text in texts]
+    assert len(letters) == len(set(letters)), texts
     keys = [
         action.shortcut().toString()
         for action in window.findChildren(QAction)
@@ -121,19 +128,12 @@ def test_the_focus_is_seen_wherever_it_is(window, qapp):
     stops = in_tab_order(window)
     assert len(stops) > 30
     stops[0].clearFocus()
-    pictures = {stop: picture(window, stop) for stop in stops}
+    pictures = {stop: stop.grab().toImage() for stop in stops}
     for stop in stops:
         QTest.keyClick(window.focusWidget() or window, Qt.Key.Key_Tab)
         assert window.focusWidget() is stop
-        assert picture(window, stop) != pictures[stop], stop
+        assert stop.grab().toImage() != pictures[stop], stop
     ring.deleteLater()
-
-
-def picture(window: QWidget, part: QWidget) -> object:
-    """A part with what is around it."""
-    QCoreApplication.processEvents()
-    place = QRect(part.mapTo(window, QPoint(0, 0)), part.size()).adjusted(-4, -4, 4, 4)
-    return window.grab(place).toImage()
 
 
 @LANGUAGES
@@ -151,8 +151,9 @@ def test_what_takes_the_focus_has_a_name(window, translation, language):
         lambda theme, folder: ShareDialog(theme),
         lambda theme, folder: SimulationDialog(theme),
         lambda theme, folder: WatchedFolders(theme),
+        lambda theme, folder: LedgerWindow(theme, LedgerModel()),
     ],
-    ids=["explorer", "share", "simulation", "watched"],
+    ids=["explorer", "share", "simulation", "watched", "ledger"],
 )
 def test_names_in_what_else_opens(qtbot, theme, tmp_path, make):
     part = make(theme, tmp_path)

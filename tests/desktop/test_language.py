@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SIZES = ((1024, 640), (1280, 760), (1920, 1080))
 #: What is no word of a language: names, symbols, units, keys.
 SAME = re.compile(
-    r"Dropline|English|ETA|MIT|[a-z]*:?//[\w.:/]*|\bp\d\d\b|[kMG]?B\b|Ctrl|Shift|Alt|Home|Del|F\d?\b"
+    r"Dropline|English|ETA|MIT|[a-z]*:?//[\w.:/]*|\bp\d\d\b|[kMG]?B\b|Ctrl|Shift|Alt|Home|Del|F\d?\b|USL"
     r"|<[^>]*>|&nbsp;|\(&\w\)|\*\.jsonl|dropline measure|PNG|SVG|CSV|HTML|M/M/c|Lq|Wq|X·W|[ac]s²"
 )
 WORD = re.compile(r"[A-Za-z]{2,}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -36,7 +37,7 @@ class Errands:
 
     def begin(self, handlers: Iterable[str]) -> None:
         """A handler that is new begins with the files that are stored from now on."""
-        last = self._database.last_id() or "0" * 8 + "-0000-0000-0000-" + "0" * 12
+        last = self._database.last_id() or str(uuid.UUID(int=0))
         with self._database.transaction() as connection:
             known = set(connection.execute(select(MARKS.c.handler)).scalars())
             fresh = [{"handler": name, "file_id": last} for name in handlers if name not in known]

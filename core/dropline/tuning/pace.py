@@ -89,6 +89,7 @@ class Pace:
     def of(cls, services: Array, scv: float, busy_then: Array, most: int, fit: Fit | None) -> Pace:
         """The pace from the latest service times, and how many were busy when each job left.
 
+        `scv` is the variability of service that counts for the error of its mean.
         `most`: the most workers that were busy long enough, 0 if none were.
         """
         mean, level = float(services.mean()), 1.0

@@ -42,11 +42,13 @@ from dropline_desktop.charts.timeline import Timeline
 from dropline_desktop.charts.toolbar import Toolbar
 from dropline_desktop.language import worded
 from dropline_desktop.quantities import P95
+from dropline_desktop.scrolled import Scrolled
 from dropline_desktop.theme import Size, Theme
 
 if TYPE_CHECKING:
     from dropline.history import Past
 
+LEAST_HEIGHT = 200  # pixels of the charts; what is higher scrolls
 _PERIOD_MS = 80
 _SLOWEST = 1.0  # seconds between drawings, however slowly the curves move
 _VALUES_EVERY = 0.25  # seconds; figures that change faster can't be read
@@ -252,6 +254,7 @@ class Charts(QFrame):
     def showEvent(self, event: QShowEvent) -> None:
         """Draw from now on."""
         super().showEvent(event)
+        self._dress()  # Qt has forgotten the font of the buttons, styled and in a scroll area
         self._start_or_stop()
         self._soon()
 
@@ -290,7 +293,7 @@ class Charts(QFrame):
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)
         column.addWidget(self._toolbar)
-        column.addWidget(self._stack, 1)
+        column.addWidget(Scrolled(self._stack, LEAST_HEIGHT), 1)
 
     def _connect(self) -> None:
         bar = self._toolbar

@@ -31,7 +31,7 @@ const fresh = [];
 
 function storedSoon(file) {
   if (fresh.push(file) === 1) {
-    setTimeout(() => files.stored(fresh.splice(0)), 100);
+    setTimeout(() => files.stored(fresh.splice(0)), 250);
   }
 }
 

@@ -155,7 +155,7 @@ export function bytes(count) {
 }
 
 export function number(value, digits = 2) {
-  return new Intl.NumberFormat(locale(), { maximumFractionDigits: digits }).format(value);
+  return formatter(Intl.NumberFormat, { maximumFractionDigits: digits }).format(value);
 }
 
 /** A measured figure, with three digits that mean something. */
@@ -164,13 +164,21 @@ export function figure(value) {
 }
 
 export function percent(share) {
-  return new Intl.NumberFormat(locale(), { style: "percent" }).format(share);
+  return formatter(Intl.NumberFormat, { style: "percent" }).format(share);
 }
 
 export function when(iso) {
-  return new Date(iso).toLocaleString(locale(), { dateStyle: "medium", timeStyle: "short" });
+  const style = { dateStyle: "medium", timeStyle: "short" };
+  return formatter(Intl.DateTimeFormat, style).format(new Date(iso));
 }
 
-function locale() {
-  return language === "zh" ? "zh-CN" : "en";
+/** Formatters are dear to make and cheap to use. */
+const formatters = new Map();
+
+function formatter(Kind, options) {
+  const key = `${language} ${Kind.name} ${Object.values(options)}`;
+  if (!formatters.has(key)) {
+    formatters.set(key, new Kind(language === "zh" ? "zh-CN" : "en", options));
+  }
+  return formatters.get(key);
 }

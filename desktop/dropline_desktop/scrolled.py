@@ -1,0 +1,26 @@
+"""A part that scrolls up and down where it is too high, and is never cut at its side."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
+
+
+class Scrolled(QScrollArea):
+    """Holds one part, as wide as it needs to be."""
+
+    def __init__(self, part: QWidget, height: int = 100) -> None:
+        """`height`: pixels of it that are seen at least."""
+        super().__init__()
+        self._part = part
+        self._height = height
+        self.setWidget(part)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it scrolls to what has the focus
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def minimumSizeHint(self) -> QSize:
+        # With room for the bar at all times: what stands beside it does not move when it comes.
+        bar = self.verticalScrollBar().sizeHint().width()
+        return QSize(self._part.minimumSizeHint().width() + bar, self._height)
