@@ -1,7 +1,8 @@
 """The pictures of the window, made by the program itself: `make pictures`.
 
 The real program runs off screen in a data folder of its own, sends real files to its own receiver,
-and is photographed idle, busy, with failures and under a simulated load, light and dark.
+and is photographed idle, busy, with failures and under a simulated load: overloaded and relieved,
+steady, unstable, with the guided probe at work, and with the autopilot on. All light and dark.
 
     make pictures                                      those of the READMEs
     python tools/pictures.py --out DIR [--state S]… [--theme T]… [--language L]…
@@ -28,13 +29,16 @@ from PySide6.QtCore import QDeadlineTimer, QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
 
 from dropline.home import Home
+from dropline.load import Batch, Exponential, Poisson, Service
 from dropline.station import Reading
 from dropline_desktop.app import Application, make_qt
+from dropline_desktop.instruments import Instruments
 from dropline_desktop.language import Language
+from dropline_desktop.simulation.plan import Plan
 from dropline_desktop.theme import Mode
 
 ROOT = Path(__file__).resolve().parent.parent
-STATES = ("idle", "busy", "failures", "simulation")
+STATES = ("idle", "busy", "failures", "simulation", "steady", "unstable", "probe", "autopilot")
 THEMES = (Mode.LIGHT, Mode.DARK)
 LANGUAGES = (Language.ENGLISH, Language.CHINESE)
 #: Logical size of the window.
@@ -113,16 +117,44 @@ class Session:
 
     def simulation(self) -> None:
         """Under a simulated load that two workers could not bear, since some seconds with five."""
+        instruments = self._simulate(Plan(Poisson(30.0), Service(Exponential(0.1)), BEFORE))
+        self.go_on(14.0)
+        instruments.tuner.spin.setValue(5)
+        self.go_on(20.0)
+
+    def steady(self) -> None:
+        """A simulated line that keeps up, some time after it got another worker."""
+        instruments = self._simulate(Plan(Poisson(60.0), Service(Exponential(0.05)), 4))
+        self.go_on(25.0)
+        instruments.tuner.spin.setValue(5)
+        self.go_on(25.0)
+
+    def unstable(self) -> None:
+        """A simulated line that gets more than it can do."""
+        self._simulate(Plan(Poisson(60.0), Service(Exponential(0.05)), 2))
+        self.go_on(20.0)
+
+    def probe(self) -> None:
+        """A simulated batch, with which other numbers of workers are tried."""
+        instruments = self._simulate(Plan(Batch(20_000), Service(Exponential(0.05)), 4))
+        self.go_on(8.0)
+        instruments.tune.probe.wanted.emit(True)
+        self.go_on(18.0)
+
+    def autopilot(self) -> None:
+        """A simulated line with too few workers, and the autopilot on."""
+        instruments = self._simulate(Plan(Poisson(60.0), Service(Exponential(0.05)), 2))
+        instruments.tune.autopilot.on.click()
+        self.go_on(40.0)
+
+    def _simulate(self, plan: Plan) -> Instruments:
         self.app.window.simulateAsked.emit()
         simulation = self.app.simulation
         assert simulation is not None
         simulation.dialog.close()
-        simulation.dialog.workers.setValue(BEFORE)
-        simulation.start(simulation.dialog.plan())
-        self.go_on(14.0)
+        simulation.start(plan)
         assert simulation.page is not None
-        simulation.page.instruments.tuner.spin.setValue(5)
-        self.go_on(20.0)
+        return simulation.page.instruments
 
     def _finished(self) -> int:
         return self.reading.finished if self.reading is not None else 0

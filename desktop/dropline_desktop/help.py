@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QToolButton, QToolTip
 
-from dropline_desktop.language import worded
 from dropline_desktop.theme import Size, Theme
 
 
 class HelpButton(QToolButton):
     """Explains one thing."""
 
-    def __init__(self, theme: Theme, name: Callable[[], str], text: Callable[[], str]) -> None:
-        """`name` is what is explained, `text` the explanation, which may be rich text; both in the
-        language of the moment."""
+    def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self._name = name
-        self._text = text
         self.setText("?")
         self.setProperty("small", True)
         self.clicked.connect(
@@ -30,12 +23,11 @@ class HelpButton(QToolButton):
         )
         theme.changed.connect(self._dress)
         self._dress()
-        worded(self, self.word)
 
-    def word(self) -> None:
-        """Write the explanation, which is another one in another language."""
-        self.setAccessibleName(self.tr("What is {}?").format(self._name()))
-        self.setToolTip(self._text())
+    def explain(self, name: str, text: str) -> None:
+        """`name` is what is explained, `text` the explanation, which may be rich text."""
+        self.setAccessibleName(self.tr("What is {}?").format(name))
+        self.setToolTip(text)
 
     def _dress(self) -> None:
         self.setFont(self._theme.font(Size.CAPTION))

@@ -63,7 +63,7 @@ class Colours:
 
     waiting: str
     in_service: str
-    bundle: str  # several files in service together: that hue, paler
+    bundle: str  # several files in service together
     done: str
     failed: str
     retried: str
@@ -90,7 +90,7 @@ LIGHT = Colours(
     on_accent="#FFFFFF",
     waiting="#996300",
     in_service="#0072B2",
-    bundle="#7DB8DE",
+    bundle="#52B596",
     done="#007355",
     failed="#931F00",
     retried="#B0428C",
@@ -117,7 +117,7 @@ DARK = Colours(
     on_accent="#0B1117",
     waiting="#E69F00",
     in_service="#56B4E9",
-    bundle="#2C6C96",
+    bundle="#1E8C67",
     done="#36CC99",
     failed="#FF6F3D",
     retried="#D981B3",

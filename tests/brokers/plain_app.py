@@ -30,3 +30,10 @@ def work(self, folder: str, seconds: float, fail: bool = False) -> None:  # type
     note(folder, "fail" if fail else "finish", self.request.id)
     if fail:
         raise ValueError("as it was asked to")
+
+
+@app.task(name="plain.hold")
+def hold(gate: str) -> None:
+    """Run until a file is there."""
+    while not Path(gate).exists():
+        time.sleep(0.02)

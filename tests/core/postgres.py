@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import pwd
 import shutil
 import subprocess
 import tempfile
@@ -25,6 +24,8 @@ class Postgres:
         self._folder = Path(tempfile.mkdtemp(prefix="pg-"))
         self._user = []
         if os.geteuid() == 0:  # which the server refuses to be
+            import pwd
+
             owner = pwd.getpwnam("postgres")
             os.chown(self._folder, owner.pw_uid, owner.pw_gid)
             self._user = ["runuser", "-u", "postgres", "--"]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dropline.extras import MissingExtraError
 from dropline.fleet import CeleryFleet, FleetError
 from dropline.fleet.clocks import ENOUGH, IN_STEP, Clocks
 from dropline.fleet.order import Order
@@ -37,7 +38,7 @@ def begun() -> Tasks:
 def test_without_the_extra_one_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "celery", None)
     with pytest.raises(
-        FleetError, match=r"needs celery: install it by pip install 'dropline\[celery\]'"
+        MissingExtraError, match=r"needs celery: install it by pip install 'dropline\[celery\]'"
     ):
         CeleryFleet("amqp://localhost//")
 
@@ -125,6 +126,16 @@ def test_what_was_there_before_is_taken_in_once() -> None:
     assert tasks.doubts.unaged == 5
     assert tasks.doubts.untold == 0
     assert tasks.settled
+
+
+def test_what_was_sent_and_taken_before_workers_told_is_let_go() -> None:
+    tasks = Tasks()
+    play(tasks, (0.1, event("sent", "a")), (0.2, event("sent", "b")))
+    tasks.adopt(1, {}, {})
+    tasks.begin(1, 1)
+    assert tasks.counts[Place.READY] == 1
+    assert tasks.doubts.lost == 0
+    assert [entry.job for entry in tasks.take()] == ["a"]
 
 
 def test_a_worker_that_vanishes_gives_its_tasks_back() -> None:

@@ -96,6 +96,13 @@ def test_a_load_is_recorded_and_comes_again(call: Callable[..., Done], tmp_path:
     assert again["theory"]["model"] == "G/M/4"
 
 
+def test_a_log_that_cannot_be_written_is_told_of(call: Callable[..., Done], tmp_path: Path) -> None:
+    done = call(*QUICK, "--record", tmp_path)
+    assert done.returncode == 0
+    assert "theory M/M/4" in done.stdout
+    assert done.stderr.startswith(f"dropline load: Recording to {tmp_path} stopped: ")
+
+
 @pytest.mark.parametrize(
     ("options", "error"),
     [

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 
 from dropline.receiver import Receiver
 from dropline.receiver.database import Database, DatabaseError
-from dropline.receiver.schema import METADATA
+from dropline.receiver.schema import CONTENTS, FILES, METADATA
 
 from .postgres import Postgres
 
@@ -31,7 +31,7 @@ def test_the_steps_make_the_tables(database: str, tmp_path: Path) -> None:
 
 def test_a_database_from_before_the_steps_keeps_its_rows(database: str, tmp_path: Path) -> None:
     engine = engine_of(database)
-    METADATA.create_all(engine)
+    METADATA.create_all(engine, tables=[FILES, CONTENTS])  # as they were then
     with engine.begin() as connection:
         connection.execute(
             text(

@@ -294,6 +294,14 @@ def test_colours_of_the_theme_are_on_the_screen(charts, qtbot):
     assert plot.grab().toImage().pixelColor(at) == QColor("#0072B2")
 
 
+def test_the_lanes_give_way_where_there_is_no_room(charts, qtbot):
+    assert charts.lanes.isVisible()
+    charts.resize(800, 300)
+    assert not charts.lanes.isVisible()
+    charts.resize(800, 600)
+    assert charts.lanes.isVisible()
+
+
 def test_entries_are_taken_in_while_nothing_is_shown(charts, qtbot):
     charts.hide()
     painter = charts.lanes.painter
@@ -305,6 +313,7 @@ def test_entries_are_taken_in_while_nothing_is_shown(charts, qtbot):
 
 
 def test_the_wish_that_came_last_is_drawn_in_the_end(charts, qtbot):
+    charts.hide()  # or they would wish, too
     frames = []
     painter = charts.lanes.painter
     qtbot.waitUntil(lambda: not painter._busy)

@@ -247,7 +247,7 @@ def test_of_a_batch_the_time_until_all_is_sent_counts(panel, reading):
     told(panel, *STATES["batch"])
     assert panel.view_box.currentText() == "Time until all is sent"
     assert panel.advice.done.text().startswith("With 4 workers: all sent in 18 min 45 s")
-    assert "With 8: 9 min" in panel.advice.done.text()
+    assert "With 8 workers: 9 min" in panel.advice.done.text()
     panel.view_box.setCurrentIndex(0)
     panel.view_box.activated.emit(0)  # the user's choice stays
     told(panel, *STATES["batch"])

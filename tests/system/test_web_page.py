@@ -14,6 +14,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
+from dropline.handlers import Handler, PermanentError, StoredFile
 from dropline.receiver import Receiver
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -263,6 +264,30 @@ def test_with_a_token_the_address_opens_everything(
         receiver.stop()
 
 
+def test_dead_letters_are_shown_and_tried_again(open_page: Open, tmp_path: Path) -> None:
+    broken = [True]
+
+    def picky(file: StoredFile) -> None:
+        if broken[0]:
+            raise PermanentError("not today")
+
+    receiver = Receiver(tmp_path / "handled", port=0, handlers=[Handler("picky", picky)])
+    receiver.start()
+    try:
+        page = open_page(receiver.url)
+        requests.put(f"{receiver.url}/files/by-name/a.txt", data=b"x")
+        letters = page.get_by_role("region", name="Dead letters")
+        expect(letters).to_contain_text("a.txt")
+        expect(letters).to_contain_text("picky: not today")
+        expect(page.get_by_role("region", name="The line")).to_contain_text("Handling")
+        broken[0] = False
+        page.get_by_role("button", name="Try all again").click()
+        expect(letters).to_be_hidden()
+        page.close()
+    finally:
+        receiver.stop()
+
+
 def test_it_works_by_keyboard(receiver: Receiver, open_page: Open) -> None:
     requests.put(f"{receiver.url}/files/by-name/a.txt", data=b"x")
     page = open_page()
@@ -290,7 +315,7 @@ def test_axe_finds_nothing_serious(
     # `bypass_csp` lets axe in; what the page itself may load is tested by the others
     page = open_page(color_scheme=colours, locale=locale, bypass_csp=True)
     assert page.evaluate("document.documentElement.lang")[:2] == locale[:2]
-    page.locator("#pause").evaluate("button => button.closest('[hidden]').hidden = false")
+    page.evaluate("document.querySelectorAll('main [hidden]').forEach(e => { e.hidden = false; })")
     page.add_script_tag(content=AXE.read_text("utf-8"))
     found = page.evaluate("axe.run().then(({violations}) => violations)")
     assert [(each["id"], each["nodes"]) for each in found] == []

@@ -22,6 +22,7 @@ COMMANDS = {
     "report": "write a report of a recorded log or of the history",
     "whatif": "replay a recorded log with other workers",
     "attach": "watch the workers of others: a Celery fleet",
+    "worker": "handle stored files as one of many workers",
     "model": "compute what a queueing formula predicts",
 }
 

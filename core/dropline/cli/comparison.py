@@ -13,6 +13,7 @@ from dropline.cli.live import number
 from dropline.load import Expected
 from dropline.station import Reading
 from dropline.theory import Range
+from dropline.tuning import Doubt, words
 from dropline.tuning.observed import Snapshot
 
 #: The plain name and the sign of each figure that is compared.
@@ -26,18 +27,6 @@ NAMES = {
     "mean_response": ("response, mean, s", "τ"),
     "response_p95": ("response, 95 %, s", "τ p95"),
     "mean_wait": ("wait, mean, s", "Wq"),
-}
-#: Why figures and theory may differ, by the name of a `theory.validity.Reason`.
-DOUBTS = {
-    "FEW_ARRIVALS": "only {value:.0f} jobs came ({limit:.0f} are the least)",
-    "FEW_SERVICES": "only {value:.0f} jobs were served ({limit:.0f} are the least)",
-    "OVERLOADED": "more came than the workers can do (ρ = {value:.3g})",
-    "MAYBE_OVERLOADED": "the workers may not keep up (ρ may be {value:.3g})",
-    "NOT_SETTLED": "it ran for {value:.0f} s and needs {limit:.0f} s to settle",
-    "ARRIVALS_STOPPED": "nothing had come for {value:.3g} s",
-    "ARRIVALS_CHANGE": "the arrival rate changed meanwhile",
-    "SERVICE_CHANGES": "the service times changed meanwhile",
-    "NOT_POISSON": "jobs did not come by chance, which the formula allows for only roughly",
 }
 
 
@@ -114,13 +103,13 @@ class Comparison:
 
         seen = self.seen
         validity = assess(seen.gaps, seen.services, self.workers, seconds=seen.watched)
-        reasons = [
-            DOUBTS[doubt.reason.name].format(value=doubt.value, limit=doubt.limit)
-            for doubt in validity.doubts
-        ]
-        if not reasons and validity.verdict is Verdict.VALID:
+        if validity.verdict is Verdict.VALID:
             return "valid", f"{model} holds for this run: it differs from theory by chance only."
-        return "doubtful", f"Take {model} with care: {'; '.join(reasons)}."
+        doubts = (
+            words.doubt(Doubt(doubt.reason.name.lower(), doubt.value, doubt.limit)).rstrip(".")
+            for doubt in validity.doubts
+        )
+        return "doubtful", f"Take {model} with care: {'; '.join(doubts)}."
 
     def table(self) -> Table:
         """Figure by figure."""

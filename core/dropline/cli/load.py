@@ -28,6 +28,7 @@ from dropline.cli import USAGE_ERROR, CommandError, destination
 from dropline.cli.comparison import Comparison
 from dropline.cli.live import live_row
 from dropline.cli.signals import Stop, stop_on_signals
+from dropline.events import Message, RecordingEnded
 from dropline.home import Home
 from dropline.intake import Spool
 from dropline.load import (
@@ -119,6 +120,7 @@ def run(options: argparse.Namespace) -> int:
         raise CommandError(str(error), USAGE_ERROR) from error
     target, items = _target(options, service)
     bus = MemoryBus("dropline/load")
+    bus.subscribe(RecordingEnded, _warn)
     line = LoadLine(load, target, bus, items=items, workers=options.workers, patience=PATIENCE)
     observed = Observed(time.monotonic())
     line.station.watch(observed)
@@ -147,11 +149,20 @@ def run(options: argparse.Namespace) -> int:
     )
     _report(comparison, as_json=options.json)
     if failed:
-        text = f"{failed} jobs failed, the last for this reason: {line.last_failure}"
-        Console(stderr=True, soft_wrap=True).print(escape(text), style="red")
+        _print_error(f"{failed} jobs failed, the last for this reason: {line.last_failure}")
     if stop.is_set():
         return 128 + stop.signal
     return 1 if failed else 0
+
+
+def _warn(message: Message) -> None:
+    assert isinstance(message.data, RecordingEnded)
+    if message.data.problem:
+        _print_error(f"dropline load: {message.data.problem}")
+
+
+def _print_error(text: str) -> None:
+    Console(stderr=True, soft_wrap=True).print(escape(text), style="red")
 
 
 def _report(comparison: Comparison, *, as_json: bool) -> None:

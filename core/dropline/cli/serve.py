@@ -8,11 +8,15 @@ from pathlib import Path
 
 from dropline.cli import CommandError
 from dropline.cli.signals import stop_on_signals
+from dropline.handlers import Handler, HandlerError, find_handlers
 from dropline.home import FolderInUseError, Home
 from dropline.receiver import MAX_SMALL, SMALL, Receiver, ReceiverError
 from dropline.receiver.check import Check
 from dropline.receiver.database import DatabaseError
+from dropline.receiver.facts import facts_handler, webhook
 from dropline.receiver.guard import is_loopback
+from dropline.receiver.handling import WORKERS
+from dropline.station import MAX_WORKERS
 
 EXAMPLE = """example:
   dropline serve --port 8765 --data ~/inbox
@@ -41,6 +45,33 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
 
     parser.add_argument(
+        "--handlers",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="call the functions that FILE marks with @handler for each stored file",
+    )
+    parser.add_argument(
+        "--facts",
+        action="store_true",
+        help="note of each stored file its type by content, a picture's size and thumbnail",
+    )
+    parser.add_argument(
+        "--webhook",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="post each stored file to URL as a CloudEvent",
+    )
+    parser.add_argument(
+        "--handle-workers",
+        type=_workers,
+        default=WORKERS,
+        metavar="N",
+        help="threads in which handlers run (%(default)s)",
+    )
+    parser.add_argument(
         "--check",
         action="store_true",
         help="compare every stored byte with its digest, tell what is wrong, and end",
@@ -67,6 +98,8 @@ def run(options: argparse.Namespace) -> int:
         database=options.database,
         token=token,
         small=options.small,
+        handlers=_handlers(options),
+        handle_workers=options.handle_workers,
     )
     with stop_on_signals() as stop:
         try:
@@ -100,6 +133,26 @@ def _check(data: Path, database: str | None, sweep: bool) -> int:
         f"{seen.orphans:,} have bytes but no row, and {seen.removed:,} of these were removed."
     )
     return 1 if seen.broken or seen.removed < seen.orphans else 0
+
+
+def _handlers(options: argparse.Namespace) -> list[Handler]:
+    try:
+        found = find_handlers(options.handlers)
+        if options.facts:
+            found.append(facts_handler())
+    except HandlerError as error:
+        raise CommandError(str(error)) from error
+    except ModuleNotFoundError as error:
+        raise CommandError(
+            "--facts needs the Python package Pillow: pip install 'dropline[facts]'"
+        ) from error
+    return found + [webhook(url) for url in options.webhook]
+
+
+def _workers(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) <= MAX_WORKERS):
+        raise argparse.ArgumentTypeError(f"{text}: use 0 to {MAX_WORKERS}")
+    return int(text)
 
 
 def _size(text: str) -> int:

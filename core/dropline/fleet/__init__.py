@@ -6,6 +6,7 @@ Broker clients are imported when a fleet is made, by name: each comes with an ex
 from dropline.fleet.celery import CeleryFleet, Mark, Member, Snapshot
 from dropline.fleet.quality import APPROXIMATE, EXACT, Doubt, qualities
 from dropline.fleet.remote import FleetError
+from dropline.fleet.tasks import Place
 
 __all__ = [
     "APPROXIMATE",
@@ -15,6 +16,7 @@ __all__ = [
     "FleetError",
     "Mark",
     "Member",
+    "Place",
     "Snapshot",
     "qualities",
 ]

@@ -27,6 +27,8 @@ from dropline.fleet.quality import (
     Doubt,
 )
 from dropline.fleet.remote import ANSWER_WITHIN, FleetError, Remote, capacity
+from dropline.fleet.sizes import POOL_REMEDY, can_not, least, resize
+from dropline.fleet.sizes import plan as planned
 from dropline.fleet.tasks import Doubts, Place, Tasks
 from dropline.meter import Entry, Figures, LittlesLaw, Meter, Totals, figures, littles_law
 
@@ -34,6 +36,12 @@ from dropline.meter import Entry, Figures, LittlesLaw, Meter, Totals, figures, l
 QUEUES_EVERY = 0.25
 SIZES_EVERY = 2.0
 HELD_EVERY = 5.0
+#: Seconds before a worker is told its size again: prefork forks and ends processes, some of them
+#: every 5 s only, and until then counts those of before.
+AGAIN_AFTER = 6.0
+#: Pools of Celery's whose size is set when they start.
+SOLO = "celery.concurrency.solo:"
+SET_POOLS = ("celery.concurrency.thread:", SOLO)
 #: A worker that answers this many times in a row not at all is gone.
 MISSES = 3
 #: Seconds between two looks at what has come.
@@ -60,6 +68,15 @@ class Member:
     """Task events came from it at some time."""
     quiet: bool = False
     """It took on tasks since it was asked before, and told of none."""
+    autoscaled: bool = False
+    """Celery's own autoscaler moves it."""
+    told_size: int = 0
+    next_try: float = 0.0
+    """Until then it is on its way to the size that it was told, unless it refused."""
+    refusal: str = ""
+    """Why it has another size than it was told, as it says; empty while it obeys."""
+    fixed: bool = False
+    """Its pool can't change its size."""
     silent: bool = False
     """It takes on tasks and sends no events of them."""
     misses: int = 0
@@ -87,6 +104,10 @@ class Snapshot:
     running: int
     unacknowledged: int
     """Reserved and running."""
+    wanted: int | None
+    """The size that was asked for; None while nobody asked."""
+    workers: int
+    """The size that the workers say they have."""
     members: tuple[Member, ...]
     queues: dict[str, int]
     """The broker's count of each queue."""
@@ -108,7 +129,7 @@ class CeleryFleet:
         """`queues`: besides those that workers serve. `enable_events`: switch on, until `close`,
         the events of workers that have them off. `record` gets every log entry.
 
-        Raises FleetError when Celery isn't installed, or the URL is none.
+        Raises FleetError when the URL is none, MissingExtraError without Celery.
         """
         self.remote = Remote(url)
         self.epoch = time.time() - time.monotonic()
@@ -125,6 +146,10 @@ class CeleryFleet:
         self._members: dict[str, Member] = {}
         self._heard: set[str] = set()
         self._queues: dict[str, int] = {}
+        self._wanted: int | None = None
+        self._before: list[dict[str, int]] = []
+        self._plan: dict[str, int] | None = None
+        self._ask_now = threading.Event()
         self._workers = self._cuts = self._resized = 0
         self._listening = threading.Event()
         self._stop = threading.Event()
@@ -155,6 +180,7 @@ class CeleryFleet:
     def close(self) -> None:
         """Stop watching, and switch off the events that were switched on for it."""
         self._stop.set()
+        self._ask_now.set()
         for thread in self._threads:
             if thread.ident is not None and thread is not self._threads[0]:
                 thread.join()
@@ -212,6 +238,8 @@ class CeleryFleet:
                 reserved=reserved,
                 running=running,
                 unacknowledged=reserved + running,
+                wanted=self._wanted,
+                workers=self._workers,
                 members=tuple(replace(member) for member in self._members.values()),
                 queues=dict(self._queues),
             )
@@ -268,6 +296,80 @@ class CeleryFleet:
             doubt(CAPACITY, f"the fleet changed its size; when is known to {SIZES_EVERY:g} s")
         return doubts
 
+    # ------------------------------------------------------------------ tuning
+
+    def resize(self, workers: int) -> None:
+        """Want this many workers in all, from now on: also of workers that start anew or join.
+
+        Returns at once; `snapshot` says how many there are. Raises ValueError when that can't be.
+        """
+        with self._lock:
+            self._check_size(workers)
+            self._before.append({name: each.workers for name, each in self._members.items()})
+            self._want(workers, None)
+
+    def undo(self) -> bool:
+        """Give each worker the size that it had before the last `resize`; False without one."""
+        with self._lock:
+            if not self._before:
+                return False
+            plan = self._before.pop()
+            self._want(sum(plan.get(n, m.workers) for n, m in self._members.items()), plan)
+        return True
+
+    def _want(self, workers: int, plan: dict[str, int] | None) -> None:
+        self._wanted, self._plan = workers, plan
+        self._ask_now.set()
+
+    def least(self) -> int:
+        """The fewest workers that can be wanted: one a process, and those that are fixed."""
+        with self._lock:
+            return self._least()
+
+    def _least(self) -> int:
+        return least(*self._sizes())
+
+    def _check_size(self, workers: int) -> None:
+        if not self._members:
+            raise ValueError("no worker answers, so there is none to tune: start one")
+        if workers < self._least():
+            raise ValueError(
+                f"{workers} workers: this fleet has {self._least()} at least, one a process; "
+                "stop a process to have fewer"
+            )
+        fixed = [name for name, member in self._members.items() if member.fixed]
+        if len(fixed) == len(self._members) and workers != self._workers:
+            raise ValueError(f"{', '.join(fixed)} can't change its size: {POOL_REMEDY}")
+
+    def _sizes(self) -> tuple[dict[str, int], set[str]]:
+        sizes = {name: member.workers for name, member in self._members.items()}
+        return sizes, {name for name, member in self._members.items() if member.fixed}
+
+    def _apply(self) -> bool:
+        """Tell workers that have another size than they shall; whether one was told."""
+        with self._lock:
+            if self._wanted is None:
+                return False
+            sizes, fixed = self._sizes()
+            plan = {**sizes, **self._plan} if self._plan else planned(self._wanted, sizes, fixed)
+            members = [m for n, m in self._members.items() if n not in fixed]
+        told = False
+        for member in members:
+            now, wanted = sizes[member.name], plan[member.name]
+            if time.monotonic() < member.next_try:
+                if member.refusal:
+                    continue
+                now = member.told_size
+            if now == wanted:
+                continue
+            member.told_size, member.next_try = wanted, time.monotonic() + AGAIN_AFTER
+            refusal = resize(self.remote, member.name, now, wanted, autoscaled=member.autoscaled)
+            with self._lock:
+                member.fixed = can_not(refusal)
+                member.refusal = refusal or ""
+            told = True
+        return told
+
     # ------------------------------------------------------------------ the listener
 
     def _listen(self) -> None:
@@ -316,7 +418,9 @@ class CeleryFleet:
 
     def _poll(self) -> None:
         sizes = held = time.monotonic()
-        while not self._stop.wait(QUEUES_EVERY):
+        while not self._stop.is_set():
+            asked = self._ask_now.wait(QUEUES_EVERY)
+            self._ask_now.clear()
             now = time.monotonic()
             with contextlib.suppress(FleetError):
                 ready = self._ask_queues()
@@ -325,9 +429,11 @@ class CeleryFleet:
                     heard, self._heard = self._heard, set()
                 if heard:
                     self._discover(heard)
-                if heard or now - sizes >= SIZES_EVERY:
+                if heard or asked or now - sizes >= SIZES_EVERY:
                     sizes = now
                     self._ask_sizes()
+                    if self._apply():
+                        self._ask_sizes()
                 if now - held >= HELD_EVERY:
                     held = now
                     self._ask_held()
@@ -370,7 +476,7 @@ class CeleryFleet:
                 if stats is None:
                     member.misses += 1
                     # A pool that runs tasks in the process itself can't answer meanwhile.
-                    if member.misses >= MISSES and "concurrency.solo" not in member.pool:
+                    if member.misses >= MISSES and not member.pool.startswith(SOLO):
                         self._lose(name)
                     continue
                 _note(member, stats)
@@ -420,6 +526,9 @@ def _note(member: Member, stats: dict[str, Any]) -> None:
     member.misses = 0
     member.pool = str((stats.get("pool") or {}).get("implementation", ""))
     member.workers = capacity(stats)
+    if member.pool.startswith(SET_POOLS):
+        member.fixed, member.refusal = True, "its pool can't change its size"
+    member.autoscaled = bool(stats.get("autoscaler"))
     total = sum((stats.get("total") or {}).values())
     if member.total is not None and total > member.total:
         # Once may be an event that is still on its way.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from types import ModuleType
 from typing import Any
 
+from dropline.extras import load
 from dropline.fleet.order import Event
 
 #: Seconds to wait for answers when it isn't known who will answer.
@@ -25,15 +24,6 @@ class FleetError(Exception):
     """A fleet can't be watched or tuned; the text is a sentence with the remedy."""
 
 
-def load(module: str, extra: str, what: str) -> ModuleType:
-    """Import what an extra brings; raises FleetError with the install command without it."""
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        needs = f"{what} needs {module}"
-        raise FleetError(f"{needs}: install it by pip install 'dropline[{extra}]'") from error
-
-
 class Remote:
     """A Celery fleet, seen through its broker. Any thread may ask; one may listen.
 
@@ -41,7 +31,7 @@ class Remote:
     """
 
     def __init__(self, url: str) -> None:
-        """Raises FleetError when Celery isn't installed or there is no such kind of broker."""
+        """Raises FleetError when `url` is none, MissingExtraError without Celery."""
         celery = load("celery", "celery", "a Celery fleet")
         self._kombu = load("kombu", "celery", "a Celery fleet")
         self._app = celery.Celery("dropline", broker=url, set_as_current=False, fixups=[])
@@ -83,7 +73,12 @@ class Remote:
     # ------------------------------------------------------------------ asking
 
     def ask(
-        self, command: str, workers: Collection[str] | None = None, **arguments: Any
+        self,
+        command: str,
+        workers: Collection[str] | None = None,
+        *,
+        within: float = ANSWER_WITHIN,
+        **arguments: Any,
     ) -> dict[str, Any]:
         """What workers answer to one of Celery's remote controls, by the worker's name.
 
@@ -99,7 +94,7 @@ class Remote:
                 destination=None if workers is None else list(workers),
                 connection=connection,
                 reply=True,
-                timeout=ANSWER_WITHIN,
+                timeout=within,
             )
         return {name: answer for each in answers or () for name, answer in each.items()}
 

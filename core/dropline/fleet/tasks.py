@@ -183,7 +183,13 @@ class Tasks:
             self._received(t, name, process)
 
     def begin(self, t: float, ready: int) -> None:
-        """This many tasks wait in queues, named or not; from here on every arrival is told of."""
+        """This many tasks wait in queues, named or not; from here on every arrival is told of.
+
+        Where fewer wait than were told of, the oldest of those went before their workers told.
+        """
+        waiting = [name for name, task in self._tasks.items() if task.place is Place.READY]
+        for name in waiting[: max(0, self.counts[Place.READY] - ready)]:
+            self._leave(t, name, Kind.CANCEL)
         self._add_unnamed(t, ready - self.counts[Place.READY])
         self._begun = True
 

@@ -66,7 +66,6 @@ class LoadLine(Operation[Upload, Receipt]):
         items: Items | None = None,
         workers: int = 4,
         patience: float = math.inf,
-        give_way: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`items`: what the jobs are, by default names for a target that does not look.
@@ -77,14 +76,7 @@ class LoadLine(Operation[Upload, Receipt]):
         self._load = load
         self._items = items or Names()
         self._attendant = _Attendant(bus, target, self._items)
-        station = Station(
-            STATION,
-            target.connect,
-            self._attendant,
-            patience=patience,
-            give_way=give_way,
-            clock=clock,
-        )
+        station = Station(STATION, target.connect, self._attendant, patience=patience, clock=clock)
         super().__init__(station, bus, workers=workers, clock=clock)
         self._stop = threading.Event()
         self._over = threading.Event()

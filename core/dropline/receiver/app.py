@@ -1,7 +1,7 @@
 """The receiver's HTTP interface, as a Flask application.
 
-The routes stand in `files` (upload, list, download, delete), `tus` (uploads in pieces), `page`
-(the web page); here are those that watch:
+The routes stand in `files` (upload, list, download, delete), `tus` (uploads in pieces), `letters`
+(what handlers did), `page` (the web page); here are those that watch:
 
     GET /events    server-sent events, see `feed`; `figures=1` adds the stations' every second
     GET /metrics   for Prometheus
@@ -32,6 +32,8 @@ from dropline.receiver.feed import MAX_CLIENTS, Feed
 from dropline.receiver.files import file_routes
 from dropline.receiver.gate import Gate, Rate
 from dropline.receiver.guard import Guard
+from dropline.receiver.handling import Handling
+from dropline.receiver.letters import handling_routes
 from dropline.receiver.metrics import Metrics
 from dropline.receiver.openapi import describe
 from dropline.receiver.page import page_routes
@@ -62,6 +64,7 @@ def create_app(
     rate: Rate | None,
     feed: Feed,
     metrics: Metrics,
+    handling: Handling | None = None,
 ) -> Flask:
     """The application over a store; uploads go to it as events on `bus`."""
     app = Flask(__name__, static_folder=None)
@@ -70,6 +73,7 @@ def create_app(
     app.url_map.converters["name"] = _NameConverter
     app.register_blueprint(file_routes(store, bus, max_size))
     app.register_blueprint(tus_routes(store, bus, max_size))
+    app.register_blueprint(handling_routes(store, handling))
     app.register_blueprint(page_routes(guard))
 
     @app.before_request

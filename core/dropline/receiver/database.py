@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 
-from dropline.receiver.schema import CONTENTS, FILES, NewerError, upgrade
+from dropline.receiver.schema import CONTENTS, ERRANDS, FACTS, FILES, NewerError, upgrade
 
 #: Seconds to wait for another writer of the database.
 BUSY_TIMEOUT = 2.0
@@ -112,7 +112,7 @@ class Database:
         Raises KeyTakenError; OSError when nothing was committed, UncertainError when perhaps.
         """
         try:
-            with self._transaction() as connection:
+            with self.transaction() as connection:
                 connection.execute(FILES.insert(), [file._asdict() for file in files])
                 if contents:
                     kept = [{"file_id": i, "content": data} for i, data in contents.items()]
@@ -122,8 +122,9 @@ class Database:
 
     def remove(self, file_id: str) -> bool:
         """Commit the end of a row and its content; whether there was one. Raises as `add`."""
-        with self._transaction() as connection:
-            connection.execute(CONTENTS.delete().where(CONTENTS.c.file_id == file_id))
+        with self.transaction() as connection:
+            for table in (CONTENTS, FACTS, ERRANDS):
+                connection.execute(table.delete().where(table.c.file_id == file_id))
             done = connection.execute(FILES.delete().where(FILES.c.file_id == file_id))
             return done.rowcount > 0
 
@@ -184,7 +185,7 @@ class Database:
             return int(connection.execute(select(func.count()).select_from(FILES)).scalar_one())
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def transaction(self) -> Iterator[Connection]:
         """Commit at the end; trouble is told as by `add`."""
         try:
             connection = self._engine.connect()
@@ -192,6 +193,21 @@ class Database:
             raise OSError(errno.ECONNREFUSED, _reason(error)) from error
         with _as_oserror(), connection, connection.begin():
             yield connection
+
+    def note(self, file_id: str, facts: str, thumbnail: bytes | None) -> None:
+        """Keep what was found out about a file, instead of what was kept before."""
+        with self.transaction() as connection:
+            connection.execute(FACTS.delete().where(FACTS.c.file_id == file_id))
+            if connection.execute(select(FILES.c.part).where(FILES.c.file_id == file_id)).first():
+                row = {"file_id": file_id, "facts": facts, "thumbnail": thumbnail}
+                connection.execute(FACTS.insert(), row)
+
+    def facts(self, file_id: str) -> tuple[str, bytes | None] | None:
+        """What was found out about a file."""
+        query = select(FACTS.c.facts, FACTS.c.thumbnail).where(FACTS.c.file_id == file_id)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else (row.facts, row.thumbnail)
 
     def _rows(self, query: Select[Any]) -> list[StoredFile]:
         with self._engine.connect() as connection:

@@ -58,6 +58,14 @@ def describe() -> Json:
             "/files/by-name/{name}": {"put": _put()},
             "/files": {"get": _list()},
             "/files/{file_id}": {"get": _download(), "delete": _delete()},
+            "/files/{file_id}/facts": {
+                "get": _of_file("facts", "What handlers noted of a file", "application/json")
+            },
+            "/files/{file_id}/thumbnail": {
+                "get": _of_file("thumbnail", "A small picture of a file", "image/png")
+            },
+            "/dead-letters": {"get": _plain("letters", "What handlers gave up", *_LETTERS)},
+            "/dead-letters/replay": {"post": _replay()},
             "/tus/": {"options": _tus_offer("tusOffer"), "post": _tus_create()},
             "/tus/{upload_id}": {
                 "options": _tus_offer("tusOfferOfOne", _UPLOAD_ID),
@@ -176,6 +184,25 @@ def _delete() -> Json:
         NOT_FOUND,
         BUSY,
         DISK_FULL,
+    )
+
+
+def _of_file(operation_id: str, summary: str, media_type: str) -> Json:
+    content = {"description": summary, "content": {media_type: {}}}
+    return _operation(operation_id, summary, "", [_FILE_ID], {"200": content}, NOT_FOUND)
+
+
+def _replay() -> Json:
+    numbers = {"type": "array", "items": {"type": "integer"}}
+    schema = {"type": "object", "properties": {"letters": numbers}}
+    return _operation(
+        "replay",
+        "Let handlers try again",
+        "Those of these numbers, or all.",
+        [],
+        {"202": {"description": "They are on their way"}},
+        body={"application/json": {"schema": schema}},
+        needs_body=False,
     )
 
 
@@ -392,6 +419,27 @@ _STORED: Json = {
     "properties": {"status": {"const": "success"}, "file_id": _UUID, "files": _OUTCOMES},
     "required": ["status", "file_id", "files"],
 }
+_LETTER: Json = {
+    "type": "object",
+    "properties": {
+        "number": {"type": "integer"},
+        "handler": {"type": "string"},
+        "file_id": _UUID,
+        "name": {"type": "string"},
+        "attempts": {"type": "integer"},
+        "error": {"type": "string"},
+        "failed_at": {"type": "string", "format": "date-time"},
+    },
+    "required": ["number", "handler", "file_id", "name", "attempts", "error", "failed_at"],
+}
+_LETTERS = (
+    "application/json",
+    {
+        "type": "object",
+        "properties": {"letters": {"type": "array", "items": _LETTER}},
+        "required": ["letters"],
+    },
+)
 _LINKS: Json = {
     "links": {
         name: {"operationId": name, "parameters": {"file_id": "$response.body#/file_id"}}

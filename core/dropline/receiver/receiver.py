@@ -13,12 +13,14 @@ from pathlib import Path
 
 from dropline.bus import MemoryBus
 from dropline.events import ReceiverStarted, ReceiverStopped
+from dropline.handlers import Handler
 from dropline.home import FolderInUseError
 from dropline.receiver.app import create_app
 from dropline.receiver.database import DatabaseError
 from dropline.receiver.feed import Feed
 from dropline.receiver.gate import MAX_UPLOADS, RATE, Gate, Rate
 from dropline.receiver.guard import Guard, is_loopback
+from dropline.receiver.handling import WORKERS, Handling
 from dropline.receiver.metrics import Metrics
 from dropline.receiver.server import NoPortError, Server, listen
 from dropline.receiver.store import SMALL, Store
@@ -56,6 +58,8 @@ class Receiver:
         max_uploads: int = MAX_UPLOADS,
         rate: float | None = None,
         readings: Callable[[], Sequence[Reading]] = tuple,
+        handlers: Sequence[Handler] = (),
+        handle_workers: int = WORKERS,
         lifetime: float = LIFETIME,
         give_way: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
@@ -66,9 +70,11 @@ class Receiver:
         `small` bytes are kept in the database, the others as files of their own. `max_uploads` run
         at once; `rate` is the requests a second that a client may send, on loopback without limit
         unless it is given. `readings` gives the figures now of the stations beside the receiver,
-        for `/events` and `/metrics`; it must not wait. An unfinished upload is kept for `lifetime`
-        seconds after its last byte, by `clock` (POSIX seconds). `give_way` is called by the threads
-        that work, between two files, and may keep them for a moment.
+        for `/events` and `/metrics`; it must not wait. `handlers` are called with each file that is
+        stored, by `handle_workers` threads at the start; `handling` is then their station. An
+        unfinished upload is kept for `lifetime` seconds after its last byte, by `clock` (POSIX
+        seconds). `give_way` is called by the threads that work, between two files, and may keep
+        them for a moment.
         """
         self._data = data
         self._host = host
@@ -80,6 +86,9 @@ class Receiver:
         self._max_uploads = max_uploads
         self._rate = rate
         self._readings = readings
+        self._handlers = handlers
+        self._handle_workers = handle_workers
+        self.handling: Handling | None = None
         self._lifetime = lifetime
         self._give_way = give_way
         self._clock = clock
@@ -105,10 +114,15 @@ class Receiver:
             listener = undo.enter_context(self._listen(self._host))
             store = self._open_store()
             undo.callback(store.close)
-            feed = Feed(store, self.bus, self._readings)
+            if self._handlers:
+                self.handling = Handling(
+                    store, self.bus, self._handlers, workers=self._handle_workers
+                )
+                undo.callback(self.handling.close)
+            feed = Feed(store, self.bus, self._read)
             undo.callback(feed.close)
             gate = Gate(self._max_uploads)
-            metrics = Metrics(store, gate, feed, self._readings)
+            metrics = Metrics(store, gate, feed, self._read)
 
             def serve(listener: socket.socket, guard: Guard, rate: float | None) -> Server:
                 app = create_app(
@@ -120,6 +134,7 @@ class Receiver:
                     rate=Rate(rate) if rate else None,
                     feed=feed,
                     metrics=metrics,
+                    handling=self.handling,
                 )
                 server = Server(listener, app, self._max_uploads + SPARE_THREADS)
                 server.start()
@@ -181,6 +196,11 @@ class Receiver:
             return listen(host, self._port)
         except NoPortError as error:
             raise ReceiverError(str(error)) from error
+
+    def _read(self) -> list[Reading]:
+        """The figures of the stations beside the receiver, and of its own."""
+        handling = self.handling
+        return [*self._readings(), *([] if handling is None else [handling.read()])]
 
     def _open_store(self) -> Store:
         try:

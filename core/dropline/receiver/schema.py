@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 #: The last step in `migrations/versions`.
-HEAD = "0001"
+HEAD = "0002"
 
 METADATA = MetaData()
 FILES = Table(
@@ -46,6 +46,33 @@ CONTENTS = Table(
     METADATA,
     Column("file_id", Uuid(as_uuid=False), primary_key=True),
     Column("content", LargeBinary, nullable=False),
+)
+#: What a handler has to do with a file. Without an `error` it is yet to be done, with one it is a
+#: dead letter; what is done has no row.
+ERRANDS = Table(
+    "errands",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("handler", Text, nullable=False),
+    Column("file_id", Uuid(as_uuid=False), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error", Text),
+    Column("failed_at", String(32)),
+)
+#: The last file of which each handler's errand was noted.
+MARKS = Table(
+    "marks",
+    METADATA,
+    Column("handler", Text, primary_key=True),
+    Column("file_id", Uuid(as_uuid=False), nullable=False),
+)
+#: What handlers found out about a file: JSON, and a PNG.
+FACTS = Table(
+    "facts",
+    METADATA,
+    Column("file_id", Uuid(as_uuid=False), primary_key=True),
+    Column("facts", Text, nullable=False),
+    Column("thumbnail", LargeBinary),
 )
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import kolmogorov
+from scipy.special import chdtri, kolmogorov
 
 from dropline.theory.drain import relaxation_time
 from dropline.theory.load import check_count, check_number
@@ -232,6 +232,23 @@ def latest(sample: Array, level: float = LEVEL / 10) -> int:
             break
         first += cut
     return first
+
+
+def dispersion(sample: Array) -> float:
+    """How many times as uncertain the sample's mean is as if its values were independent.
+
+    By the variance of the means of √n parts: 1 or more, and 1 where there are too few to tell or
+    chance alone does as much (5 %). Source of the method of batch means: A. M. Law, "Simulation
+    Modeling and Analysis".
+    """
+    parts = int(math.sqrt(len(sample)))
+    variance = float(sample.var()) if len(sample) else 0.0
+    if parts * parts < ENOUGH or not variance:
+        return 1.0
+    size = len(sample) // parts
+    means = sample[-parts * size :].reshape(parts, size).mean(axis=1)
+    times = float(means.var(ddof=1)) * size / variance
+    return max(1.0, times) if times > float(chdtri(parts - 1, 0.05)) / (parts - 1) else 1.0
 
 
 def poisson(gaps: Array) -> Outcome | None:

@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 KEPT = 1_000
 #: Relaxation times, jobs and seconds that a measured mean is taken over at least, and seconds at
 #: most.
-RELAXATIONS, JOBS, LEAST, MOST = 30, 200, 5.0, 1_800.0
+RELAXATIONS, JOBS, LEAST, MOST = 30, 400, 10.0, 1_800.0
 #: A change that is followed by another within so many seconds was on the way to it.
 ON_THE_WAY = 2.0
 #: Jobs a worker that wait when a drain is worth a prediction.
@@ -111,11 +111,11 @@ class Ledger:
         """
         written = self.cut(now)
         starts, seconds = _window(model, workers)
-        expected = model.predict(workers, seconds)
-        throughput = expected.throughput
-        if model.is_batch and seconds <= 0:
-            throughput = UNKNOWN
-        backlog = model.in_system >= BACKLOG * workers
+        expected = model.predict(workers, seconds or math.inf)
+        throughput = expected.throughput if seconds else UNKNOWN
+        drain = expected.drain if model.in_system >= BACKLOG * workers else UNKNOWN
+        if throughput == drain == UNKNOWN:  # little is left, and nothing comes
+            return written
         self._number += 1
         record = Record(
             number=self._number,
@@ -130,7 +130,7 @@ class Ledger:
             throughput=Expected(throughput),
             in_system=Expected(expected.in_system),
             response=Expected(expected.response),
-            drain=Expected(expected.drain if backlog else UNKNOWN),
+            drain=Expected(drain),
         )
         opened = _Open(
             record,

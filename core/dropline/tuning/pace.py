@@ -18,7 +18,7 @@ from dropline.tuning.observed import Snapshot
 Z = 1.6448536269514722
 #: A fit is made anew when the jobs it rests on are so many times as many, or at other numbers of
 #: workers.
-ANEW = 1.5
+ANEW = 2.0
 #: Bootstrap refits: an interval of the peak needs no more to say whether it is bounded.
 REFITS = 40
 
@@ -89,6 +89,7 @@ class Pace:
     def of(cls, services: Array, scv: float, busy_then: Array, most: int, fit: Fit | None) -> Pace:
         """The pace from the latest service times, and how many were busy when each job left.
 
+        `scv` is the variability of service that counts for the error of its mean.
         `most`: the most workers that were busy long enough, 0 if none were.
         """
         mean, level = float(services.mean()), 1.0

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +22,7 @@ from dropline.theory.usl import Fit
 from dropline.theory.validity import Validity, Verdict
 from dropline.tuning.advice import UNKNOWN, Check, Doubt, Figure, Prediction
 from dropline.tuning.observed import Snapshot
-from dropline.tuning.pace import Pace, Rate, Z
+from dropline.tuning.pace import LEAST_SCV, Pace, Rate, Z
 
 #: Arrivals and service times that a model needs.
 FEWEST = 5
@@ -61,6 +61,10 @@ class Model:
     arrival_error: float
     scv_arrival: float
     scv_service: float
+    #: How many times as much λ and μ waver from one while to the next as by independent gaps and
+    #: service times.
+    arrivals_waver: float
+    services_waver: float
     #: In units of their mean, in order: equally probable service times.
     services: tuple[float, ...]
     pace: Pace
@@ -100,17 +104,21 @@ class Model:
         ca = 1.0 if verdict.scv_arrival is None else verdict.scv_arrival.value
         cs = 1.0 if verdict.scv_service is None else verdict.scv_service.value
         mean = float(services.mean())
+        arrivals_waver = validity.dispersion(latest)
+        services_waver = validity.dispersion(services)
         most = max((n for n, jobs in snapshot.completions_by_busy.items() if jobs >= 20), default=0)
         return cls(
             workers=snapshot.workers,
             in_system=snapshot.in_system,
             busy=snapshot.busy,
             arrival_rate=rate,
-            arrival_error=math.sqrt(max(ca, 0.05) / max(1, len(latest))),
+            arrival_error=math.sqrt(max(ca * arrivals_waver, LEAST_SCV) / max(1, len(latest))),
             scv_arrival=ca,
             scv_service=cs,
+            arrivals_waver=arrivals_waver,
+            services_waver=services_waver,
             services=tuple((np.quantile(services, _EQUALLY) / mean).tolist()),
-            pace=Pace.of(services, cs, busy_then, most, fit),
+            pace=Pace.of(services, cs * services_waver, busy_then, most, fit),
             most_measured=most,
             validity=verdict,
             finish=finish,
@@ -135,6 +143,8 @@ class Model:
 
     def predict(self, workers: int, seconds: float = math.inf) -> Prediction:
         """The line with so many workers (1 or more), as means over so many seconds once settled."""
+        if math.isfinite(seconds) and max(self.arrivals_waver, self.services_waver) > 1:
+            return self._lately(workers, seconds).predict(workers, seconds)
         rate = self._rate(workers)
         capacity = _around(rate.expected, rate.down, rate.up)
         beyond = workers > self.most_measured
@@ -240,6 +250,24 @@ class Model:
         time = theory.batch_time(jobs, workers, workers / rate.expected, self.scv_service)
         low, high = _spread(time.expected, time.low, time.high)
         return _around(time.expected, math.hypot(low, rate.up), math.hypot(high, rate.down))
+
+    def _lately(self, workers: int, seconds: float) -> Model:
+        """With the errors of what λ and μ will be in some seconds, where those waver by themselves.
+
+        What independent gaps and service times do in that time is not among it.
+        """
+        jobs = max(1.0, seconds * min(self.arrival_rate or math.inf, self._rate(workers).expected))
+        came = (self.arrivals_waver - 1) * self.scv_arrival / jobs
+        took = (self.services_waver - 1) * self.scv_service / jobs
+        return replace(
+            self,
+            arrival_error=math.hypot(self.arrival_error, math.sqrt(came)),
+            pace=replace(self.pace, error=math.hypot(self.pace.error, math.sqrt(took))),
+            arrivals_waver=1.0,
+            services_waver=1.0,
+            _rates=[],
+            _settled={},
+        )
 
     def _slower(self, workers: int) -> float:
         """How many times as long a job takes with so many workers busy as it did lately."""

@@ -90,12 +90,7 @@ def _aim(model: Model, goal: Goal, now: float) -> _Aim | None:
         case GoalKind.WAIT:
             return _Aim(lambda p: p.wait.expected, goal.limit, Why.MEETS_GOAL)
         case GoalKind.DONE_BY:
-            # A promise: it shall hold 19 times in 20.
-            return _Aim(
-                lambda p: p.finish.high if p.finish.high is not None else p.finish.expected,
-                max(0.0, goal.limit - now),
-                Why.IN_TIME,
-            )
+            return _Aim(lambda p: p.finish.expected, max(0.0, goal.limit - now), Why.IN_TIME)
         case _ if model.is_batch:
             return None
         case _:

@@ -34,7 +34,7 @@ RECOMMENDATION: Mapping[str, str] = {
         "{workers} workers: the fewest that meet your goal of {limit}; expected {value}."
     ),
     Why.IN_TIME: (
-        "{workers} workers: the fewest that are done in time, after {value} at the latest."
+        "{workers} workers: the fewest that are done in time; all is sent in about {value}."
     ),
     Why.BATCH: "{workers} workers: all is sent in about {value}, and more would hardly be faster.",
     Why.SERVICE_TOO_LONG: (

@@ -101,7 +101,7 @@ class _Band(pg.GraphicsObject):
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
     ) -> None:
-        """The band between the bounds; where there is none, to the end of the scale."""
+        """A line, and the band between the bounds where there are bounds."""
         to_pixels = painter.transform()
         area = to_pixels.mapRect(self.boundingRect())
         name = self._line.value[0]
@@ -112,9 +112,11 @@ class _Band(pg.GraphicsObject):
             if figure.expected is None:
                 continue
             x, end = (to_pixels.map(QPointF(t, 0.0)).x() for t in (left, right))
-            top = area.top() if figure.high is None else self._y(figure.high, to_pixels)
-            bottom = area.bottom() if figure.low is None else self._y(figure.low, to_pixels)
-            painter.fillRect(QRectF(x, top, end - x, bottom - top), self._theme.colour(name, 0.12))
+            if figure.high is not None:
+                top = self._y(figure.high, to_pixels)
+                bottom = area.bottom() if figure.low is None else self._y(figure.low, to_pixels)
+                band = QRectF(x, top, end - x, bottom - top)
+                painter.fillRect(band, self._theme.colour(name, 0.12))
             painter.setPen(QPen(self._theme.colour(name), 1.2, Qt.PenStyle.DashLine))
             y = self._y(figure.expected, to_pixels)
             painter.drawLine(QPointF(x, y), QPointF(end, y))

@@ -7,8 +7,8 @@ from datetime import datetime
 from functools import partial
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QFontMetricsF, QPalette
-from PySide6.QtWidgets import QFrame, QGraphicsView, QLabel, QVBoxLayout, QWidget
+from PySide6.QtGui import QFontMetricsF, QPalette, QResizeEvent
+from PySide6.QtWidgets import QFrame, QGraphicsView, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from dropline_desktop.charts.axes import TimeAxis
 from dropline_desktop.charts.contents import CHARTS, LANES
@@ -48,6 +48,7 @@ class Stack(QWidget):
             for chart, axis in zip(charts, self._axes, strict=True)
         ]
         self._bottom = self.strips[-1]
+        self._lanes: tuple[QWidget, ...] = ()  # with the rule above
         self._undrawn: list[tuple[Strip, Callable[[], None]]] = []
         self._next = QTimer(self)
         self._next.setInterval(_BETWEEN_MS)
@@ -88,6 +89,13 @@ class Stack(QWidget):
     @view.setter
     def view(self, ends: tuple[float, float]) -> None:
         self._bottom.plot.setXRange(*ends, padding=0)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The lanes are shown where there is room for them besides the other charts."""
+        super().resizeEvent(event)
+        needed = sum(strip.minimumSizeHint().height() + 1 for strip in self.strips)
+        for part in self._lanes:
+            part.setVisible(self.height() >= needed)
 
     def draw(
         self,
@@ -186,6 +194,9 @@ class Stack(QWidget):
             rule.setFixedHeight(1)
             column.addWidget(rule)
             column.addWidget(strip, strip.chart.height)
+            if strip.chart is LANES:
+                self._lanes = (rule, strip)
+                strip.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
         self._moment.setAlignment(Qt.AlignmentFlag.AlignRight)
         self._moment.setContentsMargins(0, 0, Space.S, 0)
         self._bottom.add_footer(self._moment)

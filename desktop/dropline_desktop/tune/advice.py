@@ -27,6 +27,7 @@ class AdviceCard(QWidget):
         self._theme = theme
         self._advice: Advice | None = None
         self._title = QLabel()
+        self._help = HelpButton(theme)
         self.reason = _words("adviceReason")
         self.check = _words("adviceCheck")
         self.bottleneck = _words("bottleneck")
@@ -36,7 +37,6 @@ class AdviceCard(QWidget):
         self.apply.clicked.connect(self._apply)
         self._lay_out()
         theme.changed.connect(self._dress)
-        self._dress()
         worded(self, self._word)
 
     def show_advice(self, advice: Advice) -> None:
@@ -47,10 +47,6 @@ class AdviceCard(QWidget):
     def _apply(self) -> None:
         if self._advice is not None and self._advice.recommendation.workers is not None:
             self.applied.emit(self._advice.recommendation.workers)
-
-    def _word(self) -> None:
-        self._title.setText(self.tr("Advice"))
-        self._tell()
 
     def _tell(self) -> None:
         advice = self._advice
@@ -74,9 +70,9 @@ class AdviceCard(QWidget):
             used = best == advice.workers
             self.apply.setEnabled(not used)
             self.apply.setText(
-                self.tr("In use: {} workers", "", best).format(format.count(best))
+                self.tr("In use: %Ln worker(s)", "", best)
                 if used
-                else self.tr("&Apply: {} workers", "", best).format(format.count(best))
+                else self.tr("&Apply: %Ln worker(s)", "", best)
             )
 
     def _done(self, advice: Advice) -> str:
@@ -86,49 +82,43 @@ class AdviceCard(QWidget):
         now = advice.now.finish
         if now.expected is None:
             return ""
-        text = self.tr("With {0}: all sent in {1} ({2}).").format(
-            self.tr("{} workers", "", advice.workers).format(format.count(advice.workers)),
-            format.duration(now.expected),
-            format.duration_range(now.low, now.high),
+        text = self.tr("With %Ln worker(s): all sent in {0} ({1}).", "", advice.workers).format(
+            format.duration(now.expected), format.duration_range(now.low, now.high)
         )
         best = advice.recommendation.workers
         other = next((p for p in advice.curve if p.workers == best), None)
         if other is None or best == advice.workers or other.finish.expected is None:
             return text
-        return (
-            text
-            + " "
-            + self.tr("With {0}: {1} ({2}).").format(
-                format.count(other.workers),
-                format.duration(other.finish.expected),
-                format.duration_range(other.finish.low, other.finish.high),
-            )
+        more = self.tr("With %Ln worker(s): {0} ({1}).", "", other.workers).format(
+            format.duration(other.finish.expected),
+            format.duration_range(other.finish.low, other.finish.high),
         )
+        return f"{text}\n{more}"
 
     def _lay_out(self) -> None:
         head = QHBoxLayout()
         head.addWidget(self._title)
         head.addStretch()
-        head.addWidget(
-            HelpButton(
-                self._theme,
-                lambda: self.tr("the advice"),
-                lambda: (
-                    self.tr(
-                        "<p>The fewest workers that reach your goal, computed from how often files "
-                        "come (λ), how long one takes (1/μ), and how much more workers get in each "
-                        "other's way. It says beside it whether the computation holds now.</p>"
-                    )
-                    + q.UTILISATION.help()
-                ),
-            )
-        )
+        head.addWidget(self._help)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(Space.S)
         column.addLayout(head)
         for part in (self.done, self.reason, self.apply, self.check, self.bottleneck):
             column.addWidget(part)
+
+    def _word(self) -> None:
+        self._title.setText(self.tr("Advice"))
+        self._help.explain(
+            self.tr("the advice"),
+            self.tr(
+                "<p>The fewest workers that reach your goal, computed from how often files come "
+                "(λ), how long one takes (1/μ), and how much workers get in each other's way. It "
+                "says beside it whether the computation holds now.</p>"
+            )
+            + q.UTILISATION.help(),
+        )
+        self._dress()
 
     def _dress(self) -> None:
         self._title.setFont(self._theme.font(Size.TITLE))

@@ -30,16 +30,16 @@ class AutopilotBox(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self._moves: deque[tuple[AutopilotMoved, datetime]] = deque(maxlen=SHOWN)
-        self._changed: AutopilotChanged | None = None
+        self._moves: deque[tuple[datetime, AutopilotMoved]] = deque(maxlen=SHOWN)
+        self._ended: AutopilotChanged | None = None  # by another than the user's own click
         self.on = QCheckBox()
         self.least, self.most = QSpinBox(), QSpinBox()
         self.log = QLabel()
         self._captions = [QLabel(), QLabel(), QLabel()]
+        self._help = HelpButton(theme)
         self._set_up()
         self._lay_out()
         theme.changed.connect(self._dress)
-        self._dress()
         worded(self, self._word)
 
     def show_state(self, changed: AutopilotChanged) -> None:
@@ -48,12 +48,12 @@ class AutopilotBox(QWidget):
             self.on.setChecked(changed.on)
             self.least.setValue(changed.least)
             self.most.setValue(changed.most)
-        self._changed = changed
+        self._ended = None if changed.why == "asked" else changed
         self._tell()
 
     def show_move(self, moved: AutopilotMoved, at: datetime) -> None:
         """It changed the number of workers at this time of day."""
-        self._moves.appendleft((moved, at))
+        self._moves.appendleft((at, moved))
         self._tell()
 
     def _set_up(self) -> None:
@@ -69,36 +69,10 @@ class AutopilotBox(QWidget):
         self.log.setWordWrap(True)
         self.log.hide()
 
-    def _word(self) -> None:
-        self.on.setText(self.tr("Auto&pilot: follow the advice"))
-        for caption, text in zip(
-            self._captions,
-            (self.tr("between"), self.tr("and"), self.tr("workers")),
-            strict=True,
-        ):
-            caption.setText(text)
-        for spin, name in (
-            (self.least, self.tr("Fewest workers of the autopilot")),
-            (self.most, self.tr("Most workers of the autopilot")),
-        ):
-            spin.setAccessibleName(name)
-            spin.setToolTip(name)
-        self._tell()
-
     def _lay_out(self) -> None:
         head = QHBoxLayout()
         head.addWidget(self.on, 1)
-        head.addWidget(
-            HelpButton(
-                self._theme,
-                lambda: self.tr("the autopilot"),
-                lambda: self.tr(
-                    "<p>It sets the number of workers to the advice, not too often and only "
-                    "within your bounds, and tells each move with its reason. Change the workers "
-                    "yourself, and it is off at once.</p>"
-                ),
-            )
-        )
+        head.addWidget(self._help)
         bounds = QHBoxLayout()
         bounds.setSpacing(Space.S)
         for part in (self._captions[0], self.least, self._captions[1], self.most,
@@ -124,13 +98,41 @@ class AutopilotBox(QWidget):
         self.wanted.emit(self.on.isChecked(), self.least.value(), self.most.value())
 
     def _tell(self) -> None:
-        changed = self._changed
-        lines = [] if changed is None or changed.why == "asked" else [tuning(changed)]
-        for moved, at in self._moves:
+        lines = [] if self._ended is None else [tuning(self._ended)]
+        for at, moved in self._moves:
             why = tuning(Recommendation(moved.workers, moved.why, moved.value, moved.limit))
             lines.append(f"{format.clock(at)}  {moved.before} → {why}")
         self.log.setText("\n".join(lines))
         self.log.setVisible(bool(lines))
+
+    def _word(self) -> None:
+        self.on.setText(self.tr("Auto&pilot: follow the advice"))
+        for caption, text in zip(
+            self._captions,
+            (
+                self.tr("between", "and so many workers"),
+                self.tr("and", "between so many workers"),
+                self.tr("workers", "between so many and so many"),
+            ),
+            strict=True,
+        ):
+            caption.setText(text)
+        for spin, name in (
+            (self.least, self.tr("Fewest workers of the autopilot")),
+            (self.most, self.tr("Most workers of the autopilot")),
+        ):
+            spin.setAccessibleName(name)
+            spin.setToolTip(name)
+        self._help.explain(
+            self.tr("the autopilot"),
+            self.tr(
+                "<p>It sets the number of workers to the advice, not too often and only within "
+                "your bounds, and tells each move with its reason. Change the workers yourself, "
+                "and it is off at once.</p>"
+            ),
+        )
+        self._dress()
+        self._tell()
 
     def _dress(self) -> None:
         for label in (*self._captions, self.log):

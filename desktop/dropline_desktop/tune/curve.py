@@ -265,10 +265,9 @@ class Curve(QWidget):
             painter.setFont(self._theme.font(Size.CAPTION))
             area = self._area()
             self._paint_axes(painter, area)
-            if self._advice is not None:
-                self._paint_too_few(painter, area, self._advice.curve)
             self._paint_line(painter, area)
             if self._advice is not None:
+                self._paint_too_few(painter, area, self._advice.curve)
                 painter.setClipRect(area.adjusted(0, -1, 1, 1))
                 self._paint_curve(painter, self._advice.curve)
                 self._paint_points(painter)
@@ -335,17 +334,18 @@ class Curve(QWidget):
         box = QRectF(area.left(), area.top(), right - area.left(), area.height())
         painter.fillRect(box, self._colour("failed", 0.10))
         text = self.tr("too few")
-        painter.setPen(self._colour("failed"))
-        width = painter.fontMetrics().horizontalAdvance(text)
-        if width + Space.M < box.width():
-            painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), text)
-        elif width + Space.M < box.height() and painter.fontMetrics().height() < box.width():
-            painter.save()
-            painter.translate(box.center())
+        metrics = painter.fontMetrics()
+        width, height = metrics.horizontalAdvance(text) + Space.M, metrics.height()
+        painter.save()
+        painter.translate(box.center())
+        if width > box.width():
             painter.rotate(-90)
-            across = QRectF(-box.height() / 2, -box.width() / 2, box.height(), box.width())
-            painter.drawText(across, int(Qt.AlignmentFlag.AlignCenter), text)
-            painter.restore()
+        if min(width, height) <= box.width():
+            sign = QRectF(-width / 2, -height / 2, width, height)
+            painter.fillRect(sign, self._colour("surface", 0.85))
+            painter.setPen(self._colour("failed"))
+            painter.drawText(sign, int(Qt.AlignmentFlag.AlignCenter), text)
+        painter.restore()
 
     def _paint_curve(self, painter: QPainter, curve: Sequence[Prediction]) -> None:
         known = [p for p in curve if self._is_known(p)]
@@ -410,7 +410,7 @@ class Curve(QWidget):
         x, metrics = self._x(workers), painter.fontMetrics()
         painter.setPen(QPen(self._colour("accent"), 1.6))
         painter.drawLine(QPointF(x, metrics.height()), QPointF(x, area.bottom()))
-        text = self.tr("{} workers", "", workers).format(format.count(workers))
+        text = self.tr("%Ln worker(s)", "", workers)
         box = QRectF(0, 0, metrics.horizontalAdvance(text) + 2 * Space.M, metrics.height() + 2)
         box.moveCenter(QPointF(x, box.height() / 2))
         box.moveRight(min(box.right(), self.width() - 2.0))

@@ -45,12 +45,12 @@ class GoalChoice(QWidget):
         self._nothing = QWidget()
         self._limit = QStackedWidget()
         self._title = QLabel()
+        self._help = HelpButton(theme)
         self._set_up()
         self._lay_out()
         theme.changed.connect(self._dress)
-        self._dress()
-        self._show_editor()
         worded(self, self._word)
+        self._show_editor()
 
     @property
     def goal(self) -> Goal:
@@ -72,7 +72,7 @@ class GoalChoice(QWidget):
         self._show_editor()
 
     def _set_up(self) -> None:
-        for kind in (GoalKind.NONE, GoalKind.RESPONSE, GoalKind.WAIT, GoalKind.DONE_BY):
+        for kind in GoalKind:
             self.box.addItem("", str(kind))
         self.box.setObjectName("goal")
         self.box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -89,6 +89,24 @@ class GoalChoice(QWidget):
         self.moment.timeChanged.connect(self._want)
         self._title.setBuddy(self.box)
 
+    def _lay_out(self) -> None:
+        for page in (self._nothing, self.seconds, self.moment):
+            self._limit.addWidget(page)
+        self._limit.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        head = QHBoxLayout()
+        head.addWidget(self._title)
+        head.addStretch()
+        head.addWidget(self._help)
+        row = QHBoxLayout()
+        row.setSpacing(Space.S)
+        row.addWidget(self.box, 1)
+        row.addWidget(self._limit)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(Space.S)
+        column.addLayout(head)
+        column.addLayout(row)
+
     def _word(self) -> None:
         self._title.setText(self.tr("&Goal"))
         for kind, text in (
@@ -99,39 +117,19 @@ class GoalChoice(QWidget):
         ):
             self.box.setItemText(self.box.findData(str(kind)), text)
         self.box.setAccessibleName(self.tr("What you want of the line"))
-        self.seconds.setSuffix(self.tr(" s"))
+        self.seconds.setSuffix(self.tr(" s", "seconds"))
         self.seconds.setAccessibleName(self.tr("Seconds of the goal"))
         self.moment.setAccessibleName(self.tr("Time of day of the goal"))
-
-    def _lay_out(self) -> None:
-        for page in (self._nothing, self.seconds, self.moment):
-            self._limit.addWidget(page)
-        self._limit.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-        head = QHBoxLayout()
-        head.addWidget(self._title)
-        head.addStretch()
-        head.addWidget(
-            HelpButton(
-                self._theme,
-                lambda: self.tr("the goal"),
-                lambda: self.tr(
-                    "<p>What you want of the line. The advice names the fewest workers that "
-                    "reach it.</p><p><i>Done within</i>: of 100 files, 95 take at most this long "
-                    "from drop to done (τ, 95th percentile). <i>Wait</i>: the mean time before a "
-                    "worker takes a file (Wq). The article sets no goals; its response time is "
-                    "τ = L/μ.</p>"
-                ),
-            )
+        self._help.explain(
+            self.tr("the goal"),
+            self.tr(
+                "<p>What you want of the line. The advice names the fewest workers that reach "
+                "it.</p><p><i>Done within</i>: of 100 files, 95 take at most this long from drop "
+                "to done (τ, 95th percentile). <i>Wait</i>: the mean time before a worker takes a "
+                "file (Wq). The article sets no goals; its response time is τ = L/μ.</p>"
+            ),
         )
-        row = QHBoxLayout()
-        row.setSpacing(Space.S)
-        row.addWidget(self.box, 1)
-        row.addWidget(self._limit)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(Space.S)
-        column.addLayout(head)
-        column.addLayout(row)
+        self._dress()
 
     def _chosen(self) -> None:
         kind = GoalKind(self.box.currentData())

@@ -30,11 +30,16 @@ from PySide6.QtWidgets import (
 from dropline.tuning import Accuracy, By, Expected, Record
 from dropline_desktop import format
 from dropline_desktop.language import worded
+from dropline_desktop.sentences import counted
 from dropline_desktop.theme import Size, Space, Theme
 from dropline_desktop.tune.views import range_text
 
+translate = QCoreApplication.translate
+
 #: Records that are shown.
 KEPT = 500
+
+_COLUMNS = 8
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -73,7 +78,7 @@ class LedgerModel(QAbstractTableModel):
         return 0 if parent is not None and parent.isValid() else len(self._rows)
 
     def columnCount(self, parent: Index | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(self._headings())
+        return 0 if parent is not None and parent.isValid() else _COLUMNS
 
     def headerData(
         self, section: int, side: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
@@ -109,11 +114,22 @@ class LedgerModel(QAbstractTableModel):
             _signed_percent(expected.error),
         )
 
+    def word(self) -> None:
+        """Speak another language."""
+        self.show_records([])
+        self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, _COLUMNS - 1)
+
     def _headings(self) -> tuple[str, ...]:
         return (
-            self.tr("When"), self.tr("Workers"), self.tr("By"), self.tr("Figure"),
-            self.tr("Predicted"), self.tr("90 % range"), self.tr("Measured"), self.tr("Error"),
-        )  # fmt: skip
+            self.tr("When"),
+            self.tr("Workers"),
+            self.tr("By"),
+            self.tr("Figure"),
+            self.tr("Predicted"),
+            self.tr("90 % range"),
+            self.tr("Measured"),
+            self.tr("Error"),
+        )
 
     def _rows_of(self, record: Record) -> list[_Row]:
         figures = (
@@ -170,8 +186,9 @@ class LedgerWindow(QDialog):
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(3, QHeaderView.ResizeMode.Stretch)
-        self.export, self._close = QPushButton(), QPushButton()
+        self.export = QPushButton()
         self.export.clicked.connect(self.exportAsked)
+        self._close = QPushButton()
         self._close.clicked.connect(self.close)
         foot = QHBoxLayout()
         foot.addWidget(self.accuracy, 1)
@@ -182,7 +199,6 @@ class LedgerWindow(QDialog):
         column.addWidget(self.table, 1)
         column.addLayout(foot)
         theme.changed.connect(self._dress)
-        self._dress()
         worded(self, self._word)
 
     def _word(self) -> None:
@@ -190,9 +206,7 @@ class LedgerWindow(QDialog):
         self.table.setAccessibleName(self.windowTitle())
         self.export.setText(self.tr("Export as CSV…"))
         self._close.setText(self.tr("Close"))
-        model = self.table.model()
-        assert isinstance(model, LedgerModel)
-        model.show_records([])  # in the words of now
+        self._dress()
 
     def _dress(self) -> None:
         self.accuracy.setFont(self._theme.font(Size.BODY))
@@ -200,20 +214,15 @@ class LedgerWindow(QDialog):
 
 def accuracy_text(accuracy: Accuracy | None) -> str:
     """How right the predictions were, in a sentence."""
-    translate = QCoreApplication.translate
     if accuracy is None or not accuracy.figures or accuracy.median_error is None:
         return translate(
             "Tune", "No prediction has been checked yet: change the workers and wait a little."
         )
-    return translate(
-        "Tune",
-        "{checked} predictions checked: half of the figures within {error}, {inside} inside the "
-        "stated range.",
-    ).format(
-        checked=format.count(accuracy.checked),
-        error=format.percent(accuracy.median_error),
-        inside=format.percent(accuracy.inside),
-    )
+    return counted.tr(
+        "%Ln prediction(s) checked: half of the figures within {0}, {1} inside the stated range.",
+        "",
+        accuracy.checked,
+    ).format(format.percent(accuracy.median_error), format.percent(accuracy.inside))
 
 
 def write_ledger(path: Path, records: Sequence[Record]) -> None:

@@ -27,7 +27,6 @@ from dropline.tuning import (
     ProbeChanged,
     Record,
 )
-from dropline_desktop import format
 from dropline_desktop.charts.export import Writer, ask_for_file
 from dropline_desktop.help import HelpButton
 from dropline_desktop.language import worded
@@ -70,13 +69,13 @@ class TunePanel(QWidget):
         self.view_box = QComboBox()
         self._pointed = QLabel()
         self._key = QLabel()
+        self._help = HelpButton(theme)
         self._accuracy_words = QLabel()
         self._ledger_button = QPushButton()
         self._writer = Writer(self)
         self._set_up()
         self._lay_out()
         theme.changed.connect(self._dress)
-        self._dress()
         worded(self, self._word)
 
     def take(self, messages: list[Message]) -> None:
@@ -112,9 +111,7 @@ class TunePanel(QWidget):
         """Add these records."""
         self._accuracy = accuracy
         self.model.show_records(records)
-        text = accuracy_text(accuracy)
-        self._accuracy_words.setText(text)
-        self.ledger.accuracy.setText(text)
+        self._tell_accuracy()
         self._show_points()
 
     def export(self, path: Path) -> None:
@@ -125,17 +122,6 @@ class TunePanel(QWidget):
     def wait_for_files(self) -> None:
         """Return when all that was asked for is written."""
         self._writer.wait()
-
-    def _word(self) -> None:
-        for number, view in enumerate(VIEWS):
-            self.view_box.setItemText(number, view.name())
-        self.view_box.setAccessibleName(self.tr("What the curve shows"))
-        self.view_box.setToolTip(
-            self.view_box.accessibleName()
-        )  # without a label, read out by this
-        self._ledger_button.setText(self.tr("Predictions and what came…"))
-        self.show_ledger([], self._accuracy)
-        self._tell()
 
     # --- inside -----------------------------------------------------------------------------
 
@@ -155,7 +141,7 @@ class TunePanel(QWidget):
         if VIEWS[self.view_box.currentIndex()] is not self._view or not self._key.text():
             self.view_box.setCurrentIndex(VIEWS.index(self._view))
             self.curve.show_view(self._view)
-            self._help.word()
+            self._help.explain(self.tr("the curve"), self._explained(self._view))
         self._tell_key()
         self._show_points()
         self._tell_pointed()
@@ -165,18 +151,23 @@ class TunePanel(QWidget):
         prediction = self.curve.prediction(workers) if workers else None
         if not workers or prediction is None:
             text = self.tr("What is predicted: –")
+        elif prediction.stable or self._view.predicted(prediction).expected is not None:
+            text = self._view.sentence(prediction, workers)
         else:
-            told = (
-                self._view.sentence(prediction)
-                if prediction.stable or self._view.predicted(prediction).expected is not None
-                else self.tr("more files come than are sent: the queue grows without end")
-            )
-            text = self.tr("With {0}: {1}.").format(
-                self.tr("{} workers", "", workers).format(format.count(workers)), told
+            text = self.tr(
+                "With %Ln worker(s): more files come than are sent, and the queue grows without "
+                "end.",
+                "",
+                workers,
             )
         if text != self._pointed.text():
             self._pointed.setText(text)
             self.curve.setAccessibleDescription(text)
+
+    def _tell_accuracy(self) -> None:
+        text = accuracy_text(self._accuracy)
+        self._accuracy_words.setText(text)
+        self.ledger.accuracy.setText(text)
 
     def _show_points(self) -> None:
         view, points = self._view, []
@@ -208,8 +199,8 @@ class TunePanel(QWidget):
         if text != self._key.text():
             self._key.setText(text)
 
-    def _explained(self) -> str:
-        return self._view.quantity.help() + self.tr(
+    def _explained(self, view: View) -> str:
+        return view.quantity.help() + self.tr(
             "<p>The line shows what is predicted for each number of workers, from how files come "
             "and how long they take now. Dotted: so many were never tried. Left of it, more files "
             "come than are sent.</p>"
@@ -225,7 +216,6 @@ class TunePanel(QWidget):
             label.setWordWrap(True)
         self._pointed.setObjectName("tunePointed")
         self._accuracy_words.setObjectName("accuracy")
-        self._help = HelpButton(self._theme, lambda: self.tr("the curve"), self._explained)
         self.curve.workersChosen.connect(self.workersChosen)
         self.curve.pointed.connect(self._tell_pointed)
         self.advice.applied.connect(self.adviceApplied)
@@ -233,6 +223,7 @@ class TunePanel(QWidget):
         self.ledger.exportAsked.connect(lambda: ask_for_file(self.ledger, "csv", self.export))
         self._writer.written.connect(self.exported)
         self._writer.failed.connect(self.exportFailed)
+        self.show_ledger([], None)
 
     def _lay_out(self) -> None:
         row = QHBoxLayout()
@@ -258,6 +249,17 @@ class TunePanel(QWidget):
         self.ledger.show()
         self.ledger.raise_()
         self.ledger.activateWindow()
+
+    def _word(self) -> None:
+        for view in VIEWS:
+            self.view_box.setItemText(VIEWS.index(view), view.name())
+        self.view_box.setAccessibleName(self.tr("What the curve shows"))
+        self._ledger_button.setText(self.tr("Predictions and what came…"))
+        self._help.explain(self.tr("the curve"), self._explained(self._view))
+        self.model.word()
+        self._tell_accuracy()
+        self._dress()
+        self._tell()
 
     def _dress(self) -> None:
         for label in (self._key, self._accuracy_words):

@@ -21,9 +21,10 @@ class ProbeBox(QWidget):
         super().__init__()
         self._theme = theme
         self._probe: ProbeChanged | None = None
+        self._help = HelpButton(theme)
         self.button = QPushButton()
         self.button.setObjectName("probe")
-        self.button.clicked.connect(lambda: self.wanted.emit(not self._running))
+        self.button.clicked.connect(lambda: self.wanted.emit(not self._is_running))
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setFixedHeight(Space.S)
@@ -35,7 +36,6 @@ class ProbeBox(QWidget):
         self.progress.hide()
         self.words.hide()
         theme.changed.connect(self._dress)
-        self._dress()
         worded(self, self._word)
 
     def show_state(self, probe: ProbeChanged) -> None:
@@ -48,37 +48,36 @@ class ProbeBox(QWidget):
         self._tell()
 
     @property
-    def _running(self) -> bool:
+    def _is_running(self) -> bool:
         return self._probe is not None and self._probe.running
+
+    def _tell(self) -> None:
+        self.button.setText(
+            self.tr("Stop the probe")
+            if self._is_running
+            else self.tr("Try out 1, 2, 4, 8, … workers")
+        )
+        self.words.setText("" if self._probe is None else tuning(self._probe))
 
     def _word(self) -> None:
         self.progress.setAccessibleName(self.tr("Progress of the probe"))
-        self._tell()
-
-    def _tell(self) -> None:
-        if self._probe is not None:
-            self.words.setText(tuning(self._probe))
-        self.button.setText(
-            self.tr("Stop the probe") if self._running else self.tr("Try out 1, 2, 4, 8, … workers")
+        self._help.explain(
+            self.tr("the probe"),
+            self.tr(
+                "<p>Workers share the disk, the network and the target, so twice as many rarely "
+                "do twice as much. The probe sends your files with 1, 2, 4, 8, … workers for some "
+                "seconds each, to see from where on more hardly help, and then goes back to what "
+                "you had. It needs files in the line.</p><p>The curve through what it finds is "
+                "the Universal Scalability Law. The article's μ is that of one worker.</p>"
+            ),
         )
+        self._dress()
+        self._tell()
 
     def _lay_out(self) -> None:
         head = QHBoxLayout()
         head.addWidget(self.button, 1)
-        head.addWidget(
-            HelpButton(
-                self._theme,
-                lambda: self.tr("the probe"),
-                lambda: self.tr(
-                    "<p>Workers share the disk, the network and the target, so twice as many "
-                    "rarely do twice as much. The probe sends your files with 1, 2, 4, 8, … "
-                    "workers for some seconds each, to see from where on more hardly help, and "
-                    "then goes back to what you had. It needs files in the line.</p>"
-                    "<p>The curve through what it finds is the Universal Scalability Law. The "
-                    "article's μ is that of one worker.</p>"
-                ),
-            )
-        )
+        head.addWidget(self._help)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(Space.S)

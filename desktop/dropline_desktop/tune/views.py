@@ -12,16 +12,16 @@ from dropline.tuning import Expected, Figure, Prediction, Record
 from dropline_desktop import format
 from dropline_desktop import quantities as q
 from dropline_desktop.quantities import Quantity
+from dropline_desktop.sentences import counted
 
 
 @dataclass(frozen=True)
 class View:
-    """One figure against the number of workers. Texts are in English, the methods translate."""
+    """One figure against the number of workers."""
 
     key: str
-    symbol: str
     english_name: object  # of the figure, for a choice
-    english_sentence: object  # {0} is the figure, {1} its range
+    words: Callable[[int], str]  # for so many workers; {0} is the figure, {1} its range
     quantity: Quantity  # defines it
     predicted: Callable[[Prediction], Figure]
     measured: Callable[[Record], Expected] | None  # None: the ledger has none of it
@@ -33,19 +33,18 @@ class View:
         """What the figure is: "time a file takes"."""
         return _translated(self.english_name)
 
-    def sentence(self, prediction: Prediction) -> str:
-        """What is predicted, in words."""
+    def sentence(self, prediction: Prediction, workers: int) -> str:
+        """What is predicted for so many workers, in words."""
         figure = self.predicted(prediction)
-        return _translated(self.english_sentence).format(
-            self.text(figure.expected), range_text(figure, self.text)
-        )
+        return self.words(workers).format(self.text(figure.expected), range_text(figure, self.text))
 
 
 RESPONSE = View(
     "response",
-    "τ",
     QT_TRANSLATE_NOOP("Tune", "Time a file takes (τ)"),
-    QT_TRANSLATE_NOOP("Tune", "a file takes {0} from drop to done, on average ({1})"),
+    lambda n: counted.tr(
+        "With %Ln worker(s): a file takes {0} from drop to done, on average ({1}).", "", n
+    ),
     q.MEAN_RESPONSE,
     lambda p: p.response,
     lambda record: record.response,
@@ -55,9 +54,8 @@ RESPONSE = View(
 )
 IN_SYSTEM = View(
     "in_system",
-    "L",
     QT_TRANSLATE_NOOP("Tune", "Files in the line (L)"),
-    QT_TRANSLATE_NOOP("Tune", "{0} files are in the line, on average ({1})"),
+    lambda n: counted.tr("With %Ln worker(s): {0} files are in the line, on average ({1}).", "", n),
     q.MEAN_IN_SYSTEM,
     lambda p: p.in_system,
     lambda record: record.in_system,
@@ -67,9 +65,10 @@ IN_SYSTEM = View(
 )
 FINISH = View(
     "finish",
-    "",
     QT_TRANSLATE_NOOP("Tune", "Time until all is sent"),
-    QT_TRANSLATE_NOOP("Tune", "what is in the line now is sent in {0} ({1})"),
+    lambda n: counted.tr(
+        "With %Ln worker(s): what is in the line now is sent in {0} ({1}).", "", n
+    ),
     q.ETA,
     lambda p: p.finish,
     None,

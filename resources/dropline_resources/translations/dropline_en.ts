@@ -4,45 +4,52 @@
 <context>
     <name>AdviceCard</name>
     <message numerus="yes">
-        <source>In use: {} workers</source>
+        <source>In use: %Ln worker(s)</source>
         <translation>
-            <numerusform>In use: {} worker</numerusform>
-            <numerusform>In use: {} workers</numerusform>
+            <numerusform>In use: %Ln worker</numerusform>
+            <numerusform>In use: %Ln workers</numerusform>
         </translation>
     </message>
     <message numerus="yes">
-        <source>&amp;Apply: {} workers</source>
+        <source>&amp;Apply: %Ln worker(s)</source>
         <translation>
-            <numerusform>&amp;Apply: {} worker</numerusform>
-            <numerusform>&amp;Apply: {} workers</numerusform>
+            <numerusform>&amp;Apply: %Ln worker</numerusform>
+            <numerusform>&amp;Apply: %Ln workers</numerusform>
         </translation>
     </message>
     <message numerus="yes">
-        <source>{} workers</source>
+        <source>With %Ln worker(s): all sent in {0} ({1}).</source>
         <translation>
-            <numerusform>{} worker</numerusform>
-            <numerusform>{} workers</numerusform>
+            <numerusform>With %Ln worker: all sent in {0} ({1}).</numerusform>
+            <numerusform>With %Ln workers: all sent in {0} ({1}).</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): {0} ({1}).</source>
+        <translation>
+            <numerusform>With %Ln worker: {0} ({1}).</numerusform>
+            <numerusform>With %Ln workers: {0} ({1}).</numerusform>
         </translation>
     </message>
 </context>
 <context>
     <name>Curve</name>
     <message numerus="yes">
-        <source>{} workers</source>
+        <source>%Ln worker(s)</source>
         <translation>
-            <numerusform>{} worker</numerusform>
-            <numerusform>{} workers</numerusform>
+            <numerusform>%Ln worker</numerusform>
+            <numerusform>%Ln workers</numerusform>
         </translation>
     </message>
 </context>
 <context>
     <name>LaneStrip</name>
     <message numerus="yes">
-        <source>and {} more in one request</source>
+        <source>and %Ln more in one request</source>
         <extracomment>Tells the name of a file.</extracomment>
         <translation>
-            <numerusform>and {} more in one request</numerusform>
-            <numerusform>and {} more in one request</numerusform>
+            <numerusform>and %Ln more in one request</numerusform>
+            <numerusform>and %Ln more in one request</numerusform>
         </translation>
     </message>
 </context>
@@ -79,10 +86,10 @@
 <context>
     <name>TunePanel</name>
     <message numerus="yes">
-        <source>{} workers</source>
+        <source>With %Ln worker(s): more files come than are sent, and the queue grows without end.</source>
         <translation>
-            <numerusform>{} worker</numerusform>
-            <numerusform>{} workers</numerusform>
+            <numerusform>With %Ln worker: more files come than are sent, and the queue grows without end.</numerusform>
+            <numerusform>With %Ln workers: more files come than are sent, and the queue grows without end.</numerusform>
         </translation>
     </message>
 </context>
@@ -134,6 +141,34 @@
         <translation>
             <numerusform>%Ln file sent</numerusform>
             <numerusform>%Ln files sent</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%Ln prediction(s) checked: half of the figures within {0}, {1} inside the stated range.</source>
+        <translation>
+            <numerusform>%Ln prediction checked: half of the figures within {0}, {1} inside the stated range.</numerusform>
+            <numerusform>%Ln predictions checked: half of the figures within {0}, {1} inside the stated range.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): a file takes {0} from drop to done, on average ({1}).</source>
+        <translation>
+            <numerusform>With %Ln worker: a file takes {0} from drop to done, on average ({1}).</numerusform>
+            <numerusform>With %Ln workers: a file takes {0} from drop to done, on average ({1}).</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): {0} files are in the line, on average ({1}).</source>
+        <translation>
+            <numerusform>With %Ln worker: {0} files are in the line, on average ({1}).</numerusform>
+            <numerusform>With %Ln workers: {0} files are in the line, on average ({1}).</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): what is in the line now is sent in {0} ({1}).</source>
+        <translation>
+            <numerusform>With %Ln worker: what is in the line now is sent in {0} ({1}).</numerusform>
+            <numerusform>With %Ln workers: what is in the line now is sent in {0} ({1}).</numerusform>
         </translation>
     </message>
 </context>

@@ -4,47 +4,45 @@
 <context>
     <name>AdviceCard</name>
     <message>
-        <source>Advice</source>
-        <extracomment>The colour of each verdict; the words tell it too.</extracomment>
-        <translation>建议</translation>
-    </message>
-    <message>
         <source>Nothing to go by yet: drop some files.</source>
-        <translation>尚无依据：请先拖入一些文件。</translation>
+        <extracomment>The colour of each verdict; the words tell it too.</extracomment>
+        <translation>还没有依据：请先拖入一些文件。</translation>
     </message>
     <message numerus="yes">
-        <source>In use: {} workers</source>
+        <source>In use: %Ln worker(s)</source>
         <translation>
-            <numerusform>正在使用：{} 个工作线程</numerusform>
+            <numerusform>正在使用：%Ln 个工作线程</numerusform>
         </translation>
     </message>
     <message numerus="yes">
-        <source>&amp;Apply: {} workers</source>
+        <source>&amp;Apply: %Ln worker(s)</source>
         <translation>
-            <numerusform>采用：{} 个工作线程(&amp;A)</numerusform>
+            <numerusform>采用：%Ln 个工作线程(&amp;A)</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): all sent in {0} ({1}).</source>
+        <translation>
+            <numerusform>用 %Ln 个工作线程：{0} 后全部发送完（{1}）。</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): {0} ({1}).</source>
+        <translation>
+            <numerusform>用 %Ln 个工作线程：{0}（{1}）。</numerusform>
         </translation>
     </message>
     <message>
-        <source>With {0}: all sent in {1} ({2}).</source>
-        <translation>用 {0}：{1}内全部发完（{2}）。</translation>
-    </message>
-    <message numerus="yes">
-        <source>{} workers</source>
-        <translation>
-            <numerusform>{} 个工作线程</numerusform>
-        </translation>
-    </message>
-    <message>
-        <source>With {0}: {1} ({2}).</source>
-        <translation>用 {0} 个：{1}（{2}）。</translation>
+        <source>Advice</source>
+        <translation>建议</translation>
     </message>
     <message>
         <source>the advice</source>
         <translation>建议</translation>
     </message>
     <message>
-        <source>&lt;p&gt;The fewest workers that reach your goal, computed from how often files come (λ), how long one takes (1/μ), and how much more workers get in each other&apos;s way. It says beside it whether the computation holds now.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;能达到目标的最少工作线程数，由文件到达有多频繁（λ）、一个需要多久（1/μ）以及工作线程增多后相互妨碍的程度算出。旁边注明此刻这一计算是否成立。&lt;/p&gt;</translation>
+        <source>&lt;p&gt;The fewest workers that reach your goal, computed from how often files come (λ), how long one takes (1/μ), and how much workers get in each other&apos;s way. It says beside it whether the computation holds now.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;达到您目标所需的最少工作线程数，由文件到来的快慢（λ）、每个文件所需的时间（1/μ）以及工作线程之间的相互妨碍算出。旁边会说明这一计算现在是否成立。&lt;/p&gt;</translation>
     </message>
 </context>
 <context>
@@ -52,35 +50,38 @@
     <message>
         <source>Auto&amp;pilot: follow the advice</source>
         <extracomment>Moves that are shown; all are in the event log. The bounds at first.</extracomment>
-        <translation>自动调优：自动采纳建议(&amp;P)</translation>
+        <translation>自动驾驶：按建议调整(&amp;P)</translation>
     </message>
     <message>
         <source>between</source>
+        <comment>and so many workers</comment>
         <translation>介于</translation>
     </message>
     <message>
         <source>and</source>
+        <comment>between so many workers</comment>
         <translation>与</translation>
     </message>
     <message>
         <source>workers</source>
-        <translation>工作线程</translation>
+        <comment>between so many and so many</comment>
+        <translation>个工作线程之间</translation>
     </message>
     <message>
         <source>Fewest workers of the autopilot</source>
-        <translation>自动调优的最少工作线程数</translation>
+        <translation>自动驾驶的最少工作线程数</translation>
     </message>
     <message>
         <source>Most workers of the autopilot</source>
-        <translation>自动调优的最多工作线程数</translation>
+        <translation>自动驾驶的最多工作线程数</translation>
     </message>
     <message>
         <source>the autopilot</source>
-        <translation>自动调优</translation>
+        <translation>自动驾驶</translation>
     </message>
     <message>
         <source>&lt;p&gt;It sets the number of workers to the advice, not too often and only within your bounds, and tells each move with its reason. Change the workers yourself, and it is off at once.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;它按建议设定工作线程数，不会太频繁，且只在你给定的范围内，每次改动都说明理由。只要你自己改动工作线程数，它就立即关闭。&lt;/p&gt;</translation>
+        <translation>&lt;p&gt;它按建议设定工作线程数，不会过于频繁，也只在您给定的范围内，并说明每次调整的理由。您一旦自己改动工作线程数，它立即关闭。&lt;/p&gt;</translation>
     </message>
 </context>
 <context>
@@ -104,14 +105,6 @@
         <source>now</source>
         <extracomment>Distances between time ticks in seconds. Distances between value ticks within a decade. Ticks of a value axis, and the pixels from which on there are so many. How far labels may stand out over the ends of an axis, in pixels: the plot leaves this room.</extracomment>
         <translation>现在</translation>
-    </message>
-    <message>
-        <source>Who sends what</source>
-        <translation>谁在发送什么</translation>
-    </message>
-    <message>
-        <source>A lane for each worker: what it sends, and when.</source>
-        <translation>每个工作线程一条泳道：发送什么，何时发送。</translation>
     </message>
     <message>
         <source>Rates</source>
@@ -227,17 +220,25 @@
         <translation>实时</translation>
     </message>
     <message>
+        <source>Who sends what</source>
+        <translation>谁在发送什么</translation>
+    </message>
+    <message>
+        <source>A lane for each worker: what it sends, and when.</source>
+        <translation>每个工作线程一条泳道：它在何时发送什么。</translation>
+    </message>
+    <message>
         <source>sends one file</source>
         <extracomment>The colour of each look, by its name in the theme, and what it stands for.</extracomment>
         <translation>发送一个文件</translation>
     </message>
     <message>
         <source>sends several in one request</source>
-        <translation>一个请求发送多个</translation>
+        <translation>一次请求发送多个</translation>
     </message>
     <message>
         <source>line below: these files waited</source>
-        <translation>下方横线：文件在等待</translation>
+        <translation>下方细线：这些文件在等待</translation>
     </message>
     <message>
         <source>half high: tried again later</source>
@@ -249,7 +250,7 @@
     </message>
     <message>
         <source>cancelled</source>
-        <translation>取消</translation>
+        <translation>已取消</translation>
     </message>
 </context>
 <context>
@@ -449,24 +450,24 @@
     <message>
         <source>What is predicted for each number of workers</source>
         <extracomment>Workers that the axis reaches to at least. Seconds after the user&apos;s own change during which what is told of it may be older. Milliseconds after the last key before the number of workers is set. The scale ends at so many times what is predicted for the fewest workers that keep up well. And farther for what was measured, up to so many times. The number under the line while it is moved, and what is now wanted when it is not.</extracomment>
-        <translation>各工作线程数的预测</translation>
+        <translation>每种工作线程数的预测</translation>
     </message>
     <message>
         <source>Drag the line, or use the arrow keys, to set the number of workers. The tinted band holds the truth about 9 times in 10.</source>
-        <translation>拖动竖线或使用方向键设定工作线程数。真实值约十次有九次落在着色带内。</translation>
+        <translation>拖动竖线或用方向键设定工作线程数。真实值约有九成落在着色带内。</translation>
     </message>
     <message>
         <source>What other numbers of workers would do appears here once files are sent.</source>
-        <translation>发送过文件后，这里显示其他工作线程数的效果。</translation>
+        <translation>发送文件后，这里显示换用其他工作线程数会怎样。</translation>
     </message>
     <message>
         <source>too few</source>
         <translation>太少</translation>
     </message>
     <message numerus="yes">
-        <source>{} workers</source>
+        <source>%Ln worker(s)</source>
         <translation>
-            <numerusform>{} 个工作线程</numerusform>
+            <numerusform>%Ln 个工作线程</numerusform>
         </translation>
     </message>
 </context>
@@ -831,22 +832,23 @@
     </message>
     <message>
         <source>95 of 100 files done within</source>
-        <translation>95% 的文件完成时间不超过</translation>
+        <translation>100 个文件中 95 个完成于</translation>
     </message>
     <message>
         <source>Files wait, on average, at most</source>
-        <translation>平均等待时间不超过</translation>
+        <translation>文件平均等待至多</translation>
     </message>
     <message>
         <source>All that is here sent by</source>
-        <translation>现有文件全部发完的时刻</translation>
+        <translation>现有文件全部发送完，不晚于</translation>
     </message>
     <message>
         <source>What you want of the line</source>
-        <translation>你对系统的要求</translation>
+        <translation>您对系统的要求</translation>
     </message>
     <message>
         <source> s</source>
+        <comment>seconds</comment>
         <translation> 秒</translation>
     </message>
     <message>
@@ -863,28 +865,28 @@
     </message>
     <message>
         <source>&lt;p&gt;What you want of the line. The advice names the fewest workers that reach it.&lt;/p&gt;&lt;p&gt;&lt;i&gt;Done within&lt;/i&gt;: of 100 files, 95 take at most this long from drop to done (τ, 95th percentile). &lt;i&gt;Wait&lt;/i&gt;: the mean time before a worker takes a file (Wq). The article sets no goals; its response time is τ = L/μ.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;你对系统的要求。建议给出能达到它的最少工作线程数。&lt;/p&gt;&lt;p&gt;&lt;i&gt;完成时间&lt;/i&gt;：每 100 个文件中有 95 个从拖入到完成不超过这个时间（τ 的第 95 百分位）。&lt;i&gt;等待&lt;/i&gt;：工作线程取走文件之前的平均时间（Wq）。文中没有设定目标；其响应时间是 τ = L/μ。&lt;/p&gt;</translation>
+        <translation>&lt;p&gt;您对系统的要求。建议给出达到它所需的最少工作线程数。&lt;/p&gt;&lt;p&gt;&lt;i&gt;完成于&lt;/i&gt;：100 个文件中有 95 个从拖入到完成至多用这么久（τ 的第 95 百分位数）。&lt;i&gt;等待&lt;/i&gt;：工作线程取走文件之前的平均时间（Wq）。文中没有设目标；其响应时间为 τ = L/μ。&lt;/p&gt;</translation>
     </message>
 </context>
 <context>
     <name>HelpButton</name>
     <message>
         <source>What is {}?</source>
-        <translation>什么是{}？</translation>
+        <translation>{}是什么？</translation>
     </message>
 </context>
 <context>
     <name>LaneStrip</name>
     <message numerus="yes">
-        <source>and {} more in one request</source>
+        <source>and %Ln more in one request</source>
         <extracomment>Tells the name of a file.</extracomment>
         <translation>
-            <numerusform>同一请求另有 {} 个</numerusform>
+            <numerusform>及同一请求中的另外 %Ln 个</numerusform>
         </translation>
     </message>
     <message>
         <source>waited up to {}</source>
-        <translation>最多等待 {}</translation>
+        <translation>最长等待 {}</translation>
     </message>
     <message>
         <source>waited {}</source>
@@ -896,11 +898,11 @@
     </message>
     <message>
         <source>sent in {}</source>
-        <translation>发送用时 {}</translation>
+        <translation>用时 {} 发送完</translation>
     </message>
     <message>
         <source>ended after {}</source>
-        <translation>{}后结束</translation>
+        <translation>{} 后结束</translation>
     </message>
     <message>
         <source>attempt {}</source>
@@ -908,7 +910,7 @@
     </message>
     <message>
         <source>cancelled</source>
-        <translation>取消</translation>
+        <translation>已取消</translation>
     </message>
     <message>
         <source>failed, will be tried again</source>
@@ -920,14 +922,13 @@
     </message>
     <message>
         <source>{0} of {1}: {2}</source>
-        <translation>{1} 的 {0}：{2}</translation>
+        <translation>{1} 个中的 {0} 个：{2}</translation>
     </message>
 </context>
 <context>
     <name>LedgerModel</name>
     <message>
         <source>When</source>
-        <extracomment>Records that are shown.</extracomment>
         <translation>时间</translation>
     </message>
     <message>
@@ -936,7 +937,7 @@
     </message>
     <message>
         <source>By</source>
-        <translation>由</translation>
+        <translation>由谁</translation>
     </message>
     <message>
         <source>Figure</source>
@@ -948,7 +949,7 @@
     </message>
     <message>
         <source>90 % range</source>
-        <translation>90% 范围</translation>
+        <translation>90 % 范围</translation>
     </message>
     <message>
         <source>Measured</source>
@@ -964,7 +965,7 @@
     </message>
     <message>
         <source>L in the line</source>
-        <translation>L 系统中</translation>
+        <translation>L 系统中的文件</translation>
     </message>
     <message>
         <source>τ mean</source>
@@ -972,19 +973,19 @@
     </message>
     <message>
         <source>until no queue</source>
-        <translation>至队列清空</translation>
+        <translation>直到无人排队</translation>
     </message>
     <message>
         <source>you</source>
-        <translation>你</translation>
+        <translation>您</translation>
     </message>
     <message>
         <source>you, on the curve</source>
-        <translation>你（曲线）</translation>
+        <translation>您，在曲线上</translation>
     </message>
     <message>
         <source>autopilot</source>
-        <translation>自动调优</translation>
+        <translation>自动驾驶</translation>
     </message>
     <message>
         <source>probe</source>
@@ -996,7 +997,7 @@
     </message>
     <message>
         <source>The line has not settled yet since this change.</source>
-        <translation>这次改动之后系统尚未稳定。</translation>
+        <translation>此次改动后系统尚未稳定。</translation>
     </message>
     <message>
         <source>Measured over {} once the line had settled.</source>
@@ -1004,7 +1005,7 @@
     </message>
     <message>
         <source>Another change came before the line had settled.</source>
-        <translation>系统尚未稳定，又有了新的改动。</translation>
+        <translation>系统稳定之前又有了改动。</translation>
     </message>
 </context>
 <context>
@@ -1187,16 +1188,16 @@
 <context>
     <name>ProbeBox</name>
     <message>
-        <source>Progress of the probe</source>
-        <translation>试探进度</translation>
-    </message>
-    <message>
         <source>Stop the probe</source>
         <translation>停止试探</translation>
     </message>
     <message>
         <source>Try out 1, 2, 4, 8, … workers</source>
-        <translation>试试 1、2、4、8 … 个工作线程</translation>
+        <translation>试用 1、2、4、8、… 个工作线程</translation>
+    </message>
+    <message>
+        <source>Progress of the probe</source>
+        <translation>试探的进度</translation>
     </message>
     <message>
         <source>the probe</source>
@@ -1204,7 +1205,7 @@
     </message>
     <message>
         <source>&lt;p&gt;Workers share the disk, the network and the target, so twice as many rarely do twice as much. The probe sends your files with 1, 2, 4, 8, … workers for some seconds each, to see from where on more hardly help, and then goes back to what you had. It needs files in the line.&lt;/p&gt;&lt;p&gt;The curve through what it finds is the Universal Scalability Law. The article&apos;s μ is that of one worker.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;工作线程共用磁盘、网络和目标，因此数量翻倍，完成的往往不会翻倍。试探依次用 1、2、4、8 … 个工作线程各发送几秒你的文件，看从哪里起再多也帮助不大，然后恢复原来的数量。它需要系统中有文件。&lt;/p&gt;&lt;p&gt;穿过测量点的曲线是通用可扩展性定律（USL）。文中的 μ 是一个工作线程的。&lt;/p&gt;</translation>
+        <translation>&lt;p&gt;工作线程共用磁盘、网络和目标，所以数量加倍很少能让完成量加倍。试探依次用 1、2、4、8、… 个工作线程各发送您的文件几秒钟，看从多少起再增加几乎无益，然后恢复原来的数量。系统中需要有文件。&lt;/p&gt;&lt;p&gt;穿过测量结果的曲线是通用可扩展性定律。文中的 μ 是单个工作线程的。&lt;/p&gt;</translation>
     </message>
 </context>
 <context>
@@ -2052,35 +2053,19 @@
     <name>Tune</name>
     <message>
         <source>No prediction has been checked yet: change the workers and wait a little.</source>
-        <translation>尚无预测得到检验：请改动工作线程数并稍等片刻。</translation>
-    </message>
-    <message>
-        <source>{checked} predictions checked: half of the figures within {error}, {inside} inside the stated range.</source>
-        <translation>已检验 {checked} 次预测：半数指标的误差不超过 {error}，{inside} 落在所述范围内。</translation>
+        <translation>还没有预测得到检验：请改动工作线程数并稍等。</translation>
     </message>
     <message>
         <source>Time a file takes (τ)</source>
-        <translation>一个文件的耗时（τ）</translation>
-    </message>
-    <message>
-        <source>a file takes {0} from drop to done, on average ({1})</source>
-        <translation>一个文件从拖入到完成平均 {0}（{1}）</translation>
+        <translation>每个文件的用时 (τ)</translation>
     </message>
     <message>
         <source>Files in the line (L)</source>
-        <translation>系统中的文件（L）</translation>
-    </message>
-    <message>
-        <source>{0} files are in the line, on average ({1})</source>
-        <translation>系统中平均有 {0} 个文件（{1}）</translation>
+        <translation>系统中的文件 (L)</translation>
     </message>
     <message>
         <source>Time until all is sent</source>
-        <translation>全部发完所需时间</translation>
-    </message>
-    <message>
-        <source>what is in the line now is sent in {0} ({1})</source>
-        <translation>系统中现有的文件在 {0}内发完（{1}）</translation>
+        <translation>全部发送完所需时间</translation>
     </message>
     <message>
         <source>at least {}</source>
@@ -2090,30 +2075,18 @@
 <context>
     <name>TunePanel</name>
     <message>
-        <source>What the curve shows</source>
+        <source>the curve</source>
         <extracomment>Of the ledger&apos;s latest records, so many are points of the curve. A number of workers, chosen on the curve or taken from the advice.</extracomment>
-        <translation>曲线显示什么</translation>
-    </message>
-    <message>
-        <source>Predictions and what came…</source>
-        <translation>预测与实际…</translation>
+        <translation>曲线</translation>
     </message>
     <message>
         <source>What is predicted: –</source>
         <translation>预测：–</translation>
     </message>
-    <message>
-        <source>more files come than are sent: the queue grows without end</source>
-        <translation>到达多于发送：队列无限增长</translation>
-    </message>
-    <message>
-        <source>With {0}: {1}.</source>
-        <translation>用 {0}：{1}。</translation>
-    </message>
     <message numerus="yes">
-        <source>{} workers</source>
+        <source>With %Ln worker(s): more files come than are sent, and the queue grows without end.</source>
         <translation>
-            <numerusform>{} 个工作线程</numerusform>
+            <numerusform>用 %Ln 个工作线程：到来的文件多于发送的，队列会无限增长。</numerusform>
         </translation>
     </message>
     <message>
@@ -2130,7 +2103,7 @@
     </message>
     <message>
         <source>from here on more hardly help</source>
-        <translation>从这里起再多也帮助不大</translation>
+        <translation>从此再增加几乎无益</translation>
     </message>
     <message>
         <source>measured earlier</source>
@@ -2138,11 +2111,15 @@
     </message>
     <message>
         <source>&lt;p&gt;The line shows what is predicted for each number of workers, from how files come and how long they take now. Dotted: so many were never tried. Left of it, more files come than are sent.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;曲线显示各工作线程数的预测，依据此刻文件如何到达、各需多久。虚线：从未试过这么多。左侧：到达多于发送。&lt;/p&gt;</translation>
+        <translation>&lt;p&gt;曲线显示每种工作线程数的预测，依据是文件现在到来的情况和所需的时间。虚线：从未试用过这么多。曲线左侧，到来的文件多于发送的。&lt;/p&gt;</translation>
     </message>
     <message>
-        <source>the curve</source>
-        <translation>曲线</translation>
+        <source>What the curve shows</source>
+        <translation>曲线显示什么</translation>
+    </message>
+    <message>
+        <source>Predictions and what came…</source>
+        <translation>预测与实际…</translation>
     </message>
 </context>
 <context>
@@ -2222,8 +2199,8 @@
         <translation>{workers} 个工作线程：能达到目标 {limit} 的最少数量；预计 {value}。</translation>
     </message>
     <message>
-        <source>{workers} workers: the fewest that are done in time, after {value} at the latest.</source>
-        <translation>{workers} 个工作线程：能按时完成的最少数量，最迟 {value} 后完成。</translation>
+        <source>{workers} workers: the fewest that are done in time; all is sent in about {value}.</source>
+        <translation>{workers} 个工作线程：能按时完成的最少数量；约 {value} 全部发完。</translation>
     </message>
     <message>
         <source>{workers} workers: all is sent in about {value}, and more would hardly be faster.</source>
@@ -2455,6 +2432,30 @@
         <source>%Ln file(s) sent</source>
         <translation>
             <numerusform>已发送 %Ln 个文件</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%Ln prediction(s) checked: half of the figures within {0}, {1} inside the stated range.</source>
+        <translation>
+            <numerusform>已检验 %Ln 次预测：一半的数值误差在 {0} 以内，{1} 落在所给范围内。</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): a file takes {0} from drop to done, on average ({1}).</source>
+        <translation>
+            <numerusform>用 %Ln 个工作线程：一个文件从拖入到完成平均需 {0}（{1}）。</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): {0} files are in the line, on average ({1}).</source>
+        <translation>
+            <numerusform>用 %Ln 个工作线程：系统中平均有 {0} 个文件（{1}）。</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>With %Ln worker(s): what is in the line now is sent in {0} ({1}).</source>
+        <translation>
+            <numerusform>用 %Ln 个工作线程：系统中现有的文件 {0} 后发送完（{1}）。</numerusform>
         </translation>
     </message>
 </context>

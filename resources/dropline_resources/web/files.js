@@ -5,7 +5,7 @@ import { bytes, put, say, when } from "./words.js";
 
 const PAGE = 50;
 // Rows that stay while new ones come.
-const MOST = 500;
+const MOST = 200;
 
 const $ = (id) => document.getElementById(id);
 
@@ -44,7 +44,7 @@ export function stored(fresh) {
     files.length = MOST;
     next = files[MOST - 1].file_id;
   }
-  draw(new Set(shown.map((file) => file.file_id)));
+  draw(shown);
 }
 
 /** Take a file off the list. */
@@ -54,6 +54,7 @@ export function deleted(fileId) {
 }
 
 export function redraw() {
+  $("list").replaceChildren(); // in other words
   draw();
 }
 
@@ -92,19 +93,20 @@ async function remove(file) {
   (rows[Math.min(at, rows.length - 1)]?.querySelector("button") ?? $("stored")).focus();
 }
 
-function draw(fresh = new Set()) {
+function draw(fresh = []) {
   const rows = new Map([...$("list").rows].map((row) => [row.dataset.id, row]));
   const wanted = files.map((file) => {
     const row = rows.get(file.file_id) ?? made(file);
-    row.classList.toggle("new", fresh.has(file.file_id));
-    label(row, file);
+    rows.set(file.file_id, row);
     return row;
   });
   $("list").replaceChildren(...wanted);
   $("empty").hidden = files.length > 0;
   put($("empty"), query ? "noneFound" : "none");
   $("more").hidden = next === null;
-  if (fresh.size) setTimeout(() => draw(), 3000);
+  const marked = fresh.map((file) => rows.get(file.file_id)).filter(Boolean);
+  for (const row of marked) row.classList.add("new");
+  setTimeout(() => marked.forEach((row) => row.classList.remove("new")), 3000);
 }
 
 function made(file) {
@@ -120,21 +122,15 @@ function made(file) {
     link.textContent = file.name;
     name.append(link);
   }
-  cell(row, "number");
-  cell(row, "when");
+  cell(row, "number").textContent = file.type === FOLDER ? say("isFolder") : bytes(file.size);
+  cell(row, "when").textContent = when(file.stored_at);
   const button = Object.assign(document.createElement("button"), { type: "button" });
   button.className = "small";
   button.addEventListener("click", () => remove(file));
+  button.textContent = say("delete");
+  button.setAttribute("aria-label", say("deleteOf", { name: file.name }));
   cell(row, "act").append(button);
   return row;
-}
-
-function label(row, file) {
-  const [, size, stored, act] = row.cells;
-  size.textContent = file.type === FOLDER ? say("isFolder") : bytes(file.size);
-  stored.textContent = when(file.stored_at);
-  act.firstChild.textContent = say("delete");
-  act.firstChild.setAttribute("aria-label", say("deleteOf", { name: file.name }));
 }
 
 function cell(row, kind) {

@@ -2,6 +2,7 @@
 
 import * as charts from "./charts.js";
 import * as files from "./files.js";
+import * as letters from "./letters.js";
 import * as uploads from "./uploads.js";
 import { number, put, say, speak } from "./words.js";
 
@@ -30,7 +31,7 @@ const fresh = [];
 
 function storedSoon(file) {
   if (fresh.push(file) === 1) {
-    setTimeout(() => files.stored(fresh.splice(0)), 100);
+    setTimeout(() => files.stored(fresh.splice(0)), 250);
   }
 }
 
@@ -53,15 +54,17 @@ function listen() {
       files.deleted(data.file_id);
     } else if (type === "dropline.station.measured") {
       charts.measured(data);
+      if (data.station === "handle") letters.counted(data.failed);
     }
   });
 }
 
 speak(() => {
-  for (const part of [uploads, files, charts]) part.redraw();
+  for (const part of [uploads, files, charts, letters]) part.redraw();
 });
 $("curl").textContent = `curl -F file=@PATH ${location.origin}/upload`;
 if (location.search) history.replaceState(null, "", "/"); // the token is in a cookie now
 files.begin(announce);
+letters.begin(announce);
 uploads.begin(announce);
 listen();

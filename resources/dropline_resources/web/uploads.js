@@ -67,9 +67,9 @@ function takeDrops() {
 
 async function add(found) {
   const fresh = [];
+  const lost = [...uploads.values()].filter((upload) => upload.state === "lost");
   for (const { path, file } of found) {
-    const known = [...(found.length < 100 ? uploads.values() : [])].find((upload) =>
-      upload.state === "lost" && upload.path === path
+    const known = lost.find((upload) => upload.path === path
       && upload.size === file.size && upload.modified === file.lastModified);
     if (known) {
       known.file = file;

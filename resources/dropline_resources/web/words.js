@@ -32,6 +32,10 @@ const WORDS = {
     l: "L, files in the line",
     tau: "τ, mean time in it",
     last: "{figure}: {value} now, {low} to {high} in the last minutes",
+    letters: "Dead letters",
+    lettersAre: "What handlers could not do with these files, and do not try again by themselves.",
+    replay: "Try all again",
+    replayed: "They are tried again",
     stored: "Stored files",
     search: "Search in names",
     name: "Name",
@@ -83,6 +87,10 @@ const WORDS = {
     l: "L，线上文件数",
     tau: "τ，平均停留时间",
     last: "{figure}：当前 {value}，近几分钟 {low} 到 {high}",
+    letters: "死信",
+    lettersAre: "处理程序未能完成、且不会自动重试的文件。",
+    replay: "全部重试",
+    replayed: "正在重试",
     stored: "已存储的文件",
     search: "按名称搜索",
     name: "名称",
@@ -147,7 +155,7 @@ export function bytes(count) {
 }
 
 export function number(value, digits = 2) {
-  return new Intl.NumberFormat(locale(), { maximumFractionDigits: digits }).format(value);
+  return formatter(Intl.NumberFormat, { maximumFractionDigits: digits }).format(value);
 }
 
 /** A measured figure, with three digits that mean something. */
@@ -156,13 +164,21 @@ export function figure(value) {
 }
 
 export function percent(share) {
-  return new Intl.NumberFormat(locale(), { style: "percent" }).format(share);
+  return formatter(Intl.NumberFormat, { style: "percent" }).format(share);
 }
 
 export function when(iso) {
-  return new Date(iso).toLocaleString(locale(), { dateStyle: "medium", timeStyle: "short" });
+  const style = { dateStyle: "medium", timeStyle: "short" };
+  return formatter(Intl.DateTimeFormat, style).format(new Date(iso));
 }
 
-function locale() {
-  return language === "zh" ? "zh-CN" : "en";
+/** Formatters are dear to make and cheap to use. */
+const formatters = new Map();
+
+function formatter(Kind, options) {
+  const key = `${language} ${Kind.name} ${Object.values(options)}`;
+  if (!formatters.has(key)) {
+    formatters.set(key, new Kind(language === "zh" ? "zh-CN" : "en", options));
+  }
+  return formatters.get(key);
 }

@@ -128,9 +128,7 @@ class LaneStrip(Strip):
         room = self._words.width() - 2 * Space.S
         lines = [metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, room)]
         if files > 1:
-            lines.append(
-                self.tr("and {} more in one request", "", files - 1).format(format.count(files - 1))
-            )
+            lines.append(self.tr("and %Ln more in one request", "", files - 1))
         wait = bar["start"] - bar["waited_from"]
         waited = format.duration(None if math.isnan(wait) else float(wait))
         lines.append(

@@ -1,0 +1,112 @@
+"""What became of each file that was to be handled: one outcome a file, whoever handled it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+_tables = sa.MetaData()
+_outcomes = sa.Table(
+    "outcomes",
+    _tables,
+    sa.Column("file_id", sa.String(36), primary_key=True),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("result", sa.Text, nullable=False),
+    sa.Column("worker", sa.String(255), nullable=False),
+    sa.Column("at", sa.String(40), nullable=False),
+)
+_fed = sa.Table(
+    "fed",
+    _tables,
+    sa.Column("receiver", sa.String(255), primary_key=True),
+    sa.Column("last", sa.String(36), nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """That a file was handled."""
+
+    file_id: str
+    sha256: str
+    """Of the bytes that were handled, hex."""
+    result: Any
+    """What the handler returned."""
+    worker: str
+    at: str
+    """UTC, ISO 8601."""
+
+
+class Outcomes:
+    """The outcomes, in a database that all workers reach; any thread may use it.
+
+    A file's first outcome stays: a task that the broker delivers again, since its worker died or
+    took too long, changes nothing.
+    """
+
+    def __init__(self, url: str) -> None:
+        """`url` is SQLAlchemy's; raises ValueError with a sentence when it is none."""
+        try:
+            self._engine = sa.create_engine(url)
+        except (sa.exc.ArgumentError, ModuleNotFoundError) as error:
+            raise ValueError(f"“{url}” is no database that can be used: {error}") from error
+        if self._engine.dialect.name == "sqlite" and self._engine.url.database:
+            Path(self._engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+            sa.event.listen(self._engine, "connect", _several_writers)
+        _tables.create_all(self._engine)
+
+    def get(self, file_id: str) -> Outcome | None:
+        """A file's outcome, if it has one."""
+        with self._engine.connect() as connection:
+            row = connection.execute(
+                sa.select(_outcomes).where(_outcomes.c.file_id == file_id)
+            ).one_or_none()
+        return None if row is None else _outcome(row)
+
+    def add(self, file_id: str, sha256: str, result: Any, worker: str) -> bool:
+        """Keep a file's outcome; False when it had one, which stays."""
+        values = {"file_id": file_id, "sha256": sha256, "result": json.dumps(result)}
+        at = datetime.now(UTC).isoformat()
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(_outcomes.insert(), {**values, "worker": worker, "at": at})
+        except sa.exc.IntegrityError:
+            return False
+        return True
+
+    def all(self) -> list[Outcome]:
+        """Every outcome, in the order of the files."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(sa.select(_outcomes).order_by(_outcomes.c.file_id))
+            return [_outcome(row) for row in rows]
+
+    def fed(self, receiver: str) -> str:
+        """The last file of a receiver whose task the broker has taken; empty before the first."""
+        with self._engine.connect() as connection:
+            query = sa.select(_fed.c.last).where(_fed.c.receiver == receiver)
+            return connection.execute(query).scalar() or ""
+
+    def set_fed(self, receiver: str, last: str) -> None:
+        """Remember how far a receiver's files have been sent."""
+        with self._engine.begin() as connection:
+            connection.execute(_fed.delete().where(_fed.c.receiver == receiver))
+            connection.execute(_fed.insert(), {"receiver": receiver, "last": last})
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+
+def _several_writers(connection: Any, _record: object) -> None:
+    """SQLite, written by several processes: a committed row outlives a power failure."""
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _outcome(row: Any) -> Outcome:
+    return Outcome(row.file_id, row.sha256, json.loads(row.result), row.worker, row.at)

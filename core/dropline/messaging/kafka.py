@@ -1,0 +1,150 @@
+"""The event bus over Kafka: one topic, a consumer group, offsets committed after the handlers."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dropline.extras import load
+from dropline.messaging.carried import CarriedBus
+from dropline.messaging.mailbox import Letter
+
+_log = logging.getLogger(__name__)
+
+TOPIC = "dropline.events"
+CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
+#: Calls of the handlers after the first, before a message is dead; and seconds before each.
+RETRIES, BACKOFF = 3, 0.2
+#: Seconds between two looks whether to stop.
+LOOK = 0.2
+#: Seconds that the brokers may take to confirm.
+CONFIRM = 10.0
+#: Messages between two commits while there are more.
+COMMIT_EVERY = 50
+
+
+class KafkaBus(CarriedBus):
+    """See `CarriedBus`. Events of one source keep their order; the producer is idempotent.
+
+    A message that is no event, or whose handlers raise `RETRIES` times more, goes to the topic
+    `dropline.events.dead`.
+    """
+
+    def __init__(
+        self,
+        brokers: str,
+        *,
+        source: str,
+        group: str,
+        mailbox: Path,
+        topic: str = TOPIC,
+        replay_from: int | None = None,
+    ) -> None:
+        """`brokers` is host:port, or several, comma-separated. `replay_from` is the offset from
+        which each partition is read again; what was handled before is suppressed, so a replay to
+        the handlers needs a new group. Raises MissingExtraError without confluent-kafka.
+        """
+        self._kafka = load("confluent_kafka", "kafka", "a bus over Kafka")
+        self._brokers = brokers
+        self._topic = topic
+        self._replay_from = replay_from
+        self._producer: Any = None
+        super().__init__(source, group, mailbox)
+
+    def _make_producer(self) -> Any:
+        return self._kafka.Producer(
+            {
+                "bootstrap.servers": self._brokers,
+                "enable.idempotence": True,
+                "message.timeout.ms": int(CONFIRM * 1000),
+                "linger.ms": 1,
+                "log_level": 0,
+            }
+        )
+
+    def _connect_sender(self) -> None:
+        self._producer = self._make_producer()
+
+    def _close_sender(self) -> None:
+        self._producer = None
+
+    def _send(self, letters: Sequence[Letter]) -> list[int]:
+        sent: list[int] = []
+        problems: list[Any] = []
+
+        def confirm(number: int, error: Any) -> None:
+            problems.append(error) if error else sent.append(number)
+
+        for letter in letters:
+            self._producer.produce(
+                self._topic,
+                letter.body.encode(),
+                key=letter.source.encode(),
+                headers={"content-type": CONTENT_TYPE},
+                on_delivery=lambda error, _message, n=letter.number: confirm(n, error),
+            )
+        self._producer.flush(CONFIRM + LOOK)
+        if problems and not sent:
+            raise self._kafka.KafkaException(problems[0])
+        return sent
+
+    def _consume(self) -> None:
+        consumer = self._kafka.Consumer(
+            {
+                "bootstrap.servers": self._brokers,
+                "group.id": f"dropline.{self.group}",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "session.timeout.ms": 6000,
+                "log_level": 0,
+            }
+        )
+        consumer.subscribe([self._topic], on_assign=self._assigned)
+        uncommitted = 0
+        try:
+            while not self._stop.is_set():
+                message = consumer.poll(0 if uncommitted else LOOK)
+                if message is None or uncommitted >= COMMIT_EVERY:
+                    if uncommitted:
+                        consumer.commit(asynchronous=False)
+                        uncommitted = 0
+                    if message is None:
+                        continue
+                if message.error() is not None:
+                    if message.error().fatal():
+                        raise self._kafka.KafkaException(message.error())
+                    continue  # such as a topic that is not there yet
+                if not self._settle(message):
+                    return  # stopped in the middle: it is not committed, and comes again
+                uncommitted += 1
+        finally:
+            with contextlib.suppress(self._kafka.KafkaException):
+                if uncommitted:
+                    consumer.commit(asynchronous=False)
+            consumer.close()
+
+    def _assigned(self, consumer: Any, partitions: list[Any]) -> None:
+        if self._replay_from is not None:
+            for partition in partitions:
+                partition.offset = self._replay_from
+            consumer.assign(partitions)
+
+    def _settle(self, message: Any) -> bool:
+        """Have a message handled, or dead; False when the bus was closed before."""
+        for attempt in range(RETRIES + 1):
+            if attempt and self._stop.wait(BACKOFF * attempt):
+                return False
+            try:
+                if self._handle(message.value()):
+                    return True
+            except ValueError:
+                break  # no event: it won't become one
+        producer = self._make_producer()
+        producer.produce(f"{self._topic}.dead", message.value(), key=message.key())
+        if producer.flush(CONFIRM):
+            raise OSError("the brokers take no dead letters")
+        self.dead += 1
+        return True

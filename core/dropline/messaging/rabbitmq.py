@@ -1,0 +1,132 @@
+"""The event bus over RabbitMQ: a topic exchange, and a quorum queue for each group."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dropline.extras import load
+from dropline.messaging.carried import CarriedBus
+from dropline.messaging.mailbox import Letter
+
+EXCHANGE = "dropline.events"
+DEAD = "dropline.dead"
+CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
+#: Deliveries after the first, before a message is dead.
+RETRIES = 3
+#: Messages that the broker gives ahead of their acknowledgement.
+PREFETCH = 50
+#: Seconds between two looks whether to stop.
+LOOK = 0.2
+
+
+class RabbitBus(CarriedBus):
+    """See `CarriedBus`. Events are routed by their type, persistent, and confirmed by the broker.
+
+    A message that is no event, or whose handlers raise `RETRIES` times more, goes to the queue
+    `dropline.dead`.
+    """
+
+    def __init__(self, url: str, *, source: str, group: str, mailbox: Path) -> None:
+        """Raises MissingExtraError without kombu."""
+        self._kombu = load("kombu", "amqp", "a bus over RabbitMQ")
+        self._url = url
+        self._sending: Any = None
+        super().__init__(source, group, mailbox)
+        exchange = self._kombu.Exchange(EXCHANGE, type="topic", durable=True)
+        dead = self._kombu.Exchange(DEAD, type="fanout", durable=True)
+        self._exchange = exchange
+        self._dead = self._kombu.Queue(DEAD, dead, durable=True)
+        self._queue = self._kombu.Queue(
+            f"dropline.{group}",
+            exchange,
+            routing_key="#",
+            durable=True,
+            queue_arguments={
+                "x-queue-type": "quorum",  # it counts deliveries, and limits them
+                "x-delivery-limit": RETRIES,
+                "x-dead-letter-exchange": DEAD,
+            },
+        )
+
+    def declare(self) -> None:
+        """Make exchange and queues, so that events of this group are kept from now on."""
+        with self._connect() as connection:
+            self._declare(connection.default_channel)
+
+    def _connect(self, **options: Any) -> Any:
+        connection = self._kombu.Connection(
+            self._url, connect_timeout=5, heartbeat=10, transport_options=options
+        )
+        connection.connect()
+        return connection
+
+    def _declare(self, channel: Any) -> None:
+        self._dead(channel).declare()
+        self._queue(channel).declare()
+
+    def _connect_sender(self) -> None:
+        self._close_sender()
+        self._sending = self._connect(confirm_publish=True)
+        self._exchange(self._sending.default_channel).declare()
+
+    def _close_sender(self) -> None:
+        connection, self._sending = self._sending, None
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                connection.release()
+
+    def _send(self, letters: Sequence[Letter]) -> list[int]:
+        producer = self._kombu.Producer(self._sending, self._exchange, auto_declare=False)
+        sent: list[int] = []
+        for letter in letters:
+            if self._stop.is_set():
+                break
+            try:
+                producer.publish(
+                    letter.body,
+                    routing_key=letter.type,
+                    content_type=CONTENT_TYPE,
+                    content_encoding="utf-8",
+                    delivery_mode=2,
+                    timeout=10,
+                )
+            except Exception:
+                if not sent:
+                    raise
+                break  # the next call meets the error again
+            sent.append(letter.number)
+        return sent
+
+    def _consume(self) -> None:
+        with self._connect() as connection:
+            channel = connection.default_channel
+            self._declare(channel)
+            with self._kombu.Consumer(
+                channel,
+                [self._queue],
+                on_message=self._take_message,
+                prefetch_count=PREFETCH,
+                auto_declare=False,
+            ):
+                while not self._stop.is_set():
+                    with contextlib.suppress(TimeoutError):
+                        connection.drain_events(timeout=LOOK)
+                    connection.heartbeat_check()
+
+    def _take_message(self, message: Any) -> None:
+        if self._stop.is_set():
+            return  # unacknowledged, so it is another's
+        try:
+            good = self._handle(message.body)
+        except ValueError:
+            self.dead += 1
+            message.reject()
+            return
+        if good:
+            message.ack()
+            return
+        self.dead += int((message.headers or {}).get("x-delivery-count", 0)) >= RETRIES
+        message.requeue()
