@@ -27,7 +27,7 @@ from dropline.tuning.pace import LEAST_SCV, Pace, Rate, Z
 #: Arrivals and service times that a model needs.
 FEWEST = 5
 #: Quantiles that stand for the law of service times, where the 95th percentile is asked for.
-QUANTILES = 100
+QUANTILES = 60
 #: So many mean gaps without an arrival, and more of irregular ones, are the end of arrivals.
 STOPPED = 20
 _EQUALLY = (np.arange(QUANTILES) + 0.5) / QUANTILES
