@@ -2179,6 +2179,14 @@
         <source>Pause</source>
         <translation>暂停</translation>
     </message>
+    <message>
+        <source>Resume the line</source>
+        <translation>继续全部发送</translation>
+    </message>
+    <message>
+        <source>Pause the line</source>
+        <translation>暂停全部发送</translation>
+    </message>
 </context>
 <context>
     <name>Tuning</name>
