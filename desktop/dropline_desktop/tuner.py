@@ -220,6 +220,8 @@ class Tuner(QWidget):
     def _dress_pause(self) -> None:
         paused = self.pause.isChecked()
         self.pause.setText(self.tr("Resume") if paused else self.tr("Pause"))
+        name = self.tr("Resume the line") if paused else self.tr("Pause the line")
+        self.pause.setAccessibleName(name)  # which the pause of a file has not
         self.pause.setIcon(icon("play" if paused else "pause", self._theme))
         self.pause.setShortcut("Ctrl+P")  # a new text takes the shortcut away
 

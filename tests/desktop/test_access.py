@@ -113,7 +113,14 @@ def test_the_palette_is_moved_in_by_arrows_and_left_by_escape(window, qtbot):
 
 def test_the_palette_lists_all_that_can_be_done(window, translation):
     names = [entry.name for entry in entries(window)]
-    for name in ("Add files…", "Event log", "Language: English", "Pause", "Freeze", "Send first"):
+    for name in (
+        "Add files…",
+        "Event log",
+        "Language: English",
+        "Pause the line",
+        "Freeze",
+        "Send first",
+    ):
         assert name in names
     assert "Retry failed" in names  # by the menu; the button of the list has nothing to retry
     assert len(names) == len(set(names))

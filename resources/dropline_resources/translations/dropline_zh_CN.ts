@@ -42,7 +42,7 @@
     </message>
     <message>
         <source>&lt;p&gt;The fewest workers that reach your goal, computed from how often files come (λ), how long one takes (1/μ), and how much workers get in each other&apos;s way. It says beside it whether the computation holds now.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;达到您目标所需的最少工作线程数，由文件到来的快慢（λ）、每个文件所需的时间（1/μ）以及工作线程之间的相互妨碍算出。旁边会说明这一计算现在是否成立。&lt;/p&gt;</translation>
+        <translation>&lt;p&gt;达到你目标所需的最少工作线程数，由文件到来的快慢（λ）、每个文件所需的时间（1/μ）以及工作线程之间的相互妨碍算出。旁边会说明这一计算现在是否成立。&lt;/p&gt;</translation>
     </message>
 </context>
 <context>
@@ -50,7 +50,7 @@
     <message>
         <source>Auto&amp;pilot: follow the advice</source>
         <extracomment>Moves that are shown; all are in the event log. The bounds at first.</extracomment>
-        <translation>自动驾驶：按建议调整(&amp;P)</translation>
+        <translation>自动调优：按建议调整(&amp;P)</translation>
     </message>
     <message>
         <source>between</source>
@@ -69,19 +69,19 @@
     </message>
     <message>
         <source>Fewest workers of the autopilot</source>
-        <translation>自动驾驶的最少工作线程数</translation>
+        <translation>自动调优的最少工作线程数</translation>
     </message>
     <message>
         <source>Most workers of the autopilot</source>
-        <translation>自动驾驶的最多工作线程数</translation>
+        <translation>自动调优的最多工作线程数</translation>
     </message>
     <message>
         <source>the autopilot</source>
-        <translation>自动驾驶</translation>
+        <translation>自动调优</translation>
     </message>
     <message>
         <source>&lt;p&gt;It sets the number of workers to the advice, not too often and only within your bounds, and tells each move with its reason. Change the workers yourself, and it is off at once.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;它按建议设定工作线程数，不会过于频繁，也只在您给定的范围内，并说明每次调整的理由。您一旦自己改动工作线程数，它立即关闭。&lt;/p&gt;</translation>
+        <translation>&lt;p&gt;它按建议设定工作线程数，不会过于频繁，也只在你给定的范围内，并说明每次调整的理由。你一旦自己改动工作线程数，它立即关闭。&lt;/p&gt;</translation>
     </message>
 </context>
 <context>
@@ -856,7 +856,7 @@
     </message>
     <message>
         <source>What you want of the line</source>
-        <translation>您对系统的要求</translation>
+        <translation>你对系统的要求</translation>
     </message>
     <message>
         <source> s</source>
@@ -877,14 +877,14 @@
     </message>
     <message>
         <source>&lt;p&gt;What you want of the line. The advice names the fewest workers that reach it.&lt;/p&gt;&lt;p&gt;&lt;i&gt;Done within&lt;/i&gt;: of 100 files, 95 take at most this long from drop to done (τ, 95th percentile). &lt;i&gt;Wait&lt;/i&gt;: the mean time before a worker takes a file (Wq). The article sets no goals; its response time is τ = L/μ.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;您对系统的要求。建议给出达到它所需的最少工作线程数。&lt;/p&gt;&lt;p&gt;&lt;i&gt;完成于&lt;/i&gt;：100 个文件中有 95 个从拖入到完成至多用这么久（τ 的第 95 百分位数）。&lt;i&gt;等待&lt;/i&gt;：工作线程取走文件之前的平均时间（Wq）。文中没有设目标；其响应时间为 τ = L/μ。&lt;/p&gt;</translation>
+        <translation>&lt;p&gt;你对系统的要求。建议给出达到它所需的最少工作线程数。&lt;/p&gt;&lt;p&gt;&lt;i&gt;完成于&lt;/i&gt;：100 个文件中有 95 个从拖入到完成至多用这么久（τ 的第 95 百分位数）。&lt;i&gt;等待&lt;/i&gt;：工作线程取走文件之前的平均时间（Wq）。文中没有设目标；其响应时间为 τ = L/μ。&lt;/p&gt;</translation>
     </message>
 </context>
 <context>
     <name>HelpButton</name>
     <message>
         <source>What is {}?</source>
-        <translation>{}是什么？</translation>
+        <translation>什么是{}？</translation>
     </message>
 </context>
 <context>
@@ -961,7 +961,7 @@
     </message>
     <message>
         <source>90 % range</source>
-        <translation>90 % 范围</translation>
+        <translation>90% 范围</translation>
     </message>
     <message>
         <source>Measured</source>
@@ -989,15 +989,15 @@
     </message>
     <message>
         <source>you</source>
-        <translation>您</translation>
+        <translation>你</translation>
     </message>
     <message>
         <source>you, on the curve</source>
-        <translation>您，在曲线上</translation>
+        <translation>你，在曲线上</translation>
     </message>
     <message>
         <source>autopilot</source>
-        <translation>自动驾驶</translation>
+        <translation>自动调优</translation>
     </message>
     <message>
         <source>probe</source>
@@ -1217,7 +1217,7 @@
     </message>
     <message>
         <source>&lt;p&gt;Workers share the disk, the network and the target, so twice as many rarely do twice as much. The probe sends your files with 1, 2, 4, 8, … workers for some seconds each, to see from where on more hardly help, and then goes back to what you had. It needs files in the line.&lt;/p&gt;&lt;p&gt;The curve through what it finds is the Universal Scalability Law. The article&apos;s μ is that of one worker.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;工作线程共用磁盘、网络和目标，所以数量加倍很少能让完成量加倍。试探依次用 1、2、4、8、… 个工作线程各发送您的文件几秒钟，看从多少起再增加几乎无益，然后恢复原来的数量。系统中需要有文件。&lt;/p&gt;&lt;p&gt;穿过测量结果的曲线是通用可扩展性定律。文中的 μ 是单个工作线程的。&lt;/p&gt;</translation>
+        <translation>&lt;p&gt;工作线程共用磁盘、网络和目标，所以数量加倍很少能让完成量加倍。试探依次用 1、2、4、8、… 个工作线程各发送你的文件几秒钟，看从多少起再增加几乎无益，然后恢复原来的数量。系统中需要有文件。&lt;/p&gt;&lt;p&gt;穿过测量结果的曲线是通用可扩展性定律。文中的 μ 是单个工作线程的。&lt;/p&gt;</translation>
     </message>
 </context>
 <context>
@@ -2190,6 +2190,14 @@
     <message>
         <source>Pause</source>
         <translation>暂停</translation>
+    </message>
+    <message>
+        <source>Resume the line</source>
+        <translation>继续全部发送</translation>
+    </message>
+    <message>
+        <source>Pause the line</source>
+        <translation>暂停全部发送</translation>
     </message>
 </context>
 <context>
