@@ -40,6 +40,7 @@ class KafkaBus(CarriedBus):
         source: str,
         group: str,
         mailbox: Path,
+        handled: Path | None = None,
         topic: str = TOPIC,
         replay_from: int | None = None,
     ) -> None:
@@ -52,7 +53,7 @@ class KafkaBus(CarriedBus):
         self._topic = topic
         self._replay_from = replay_from
         self._producer: Any = None
-        super().__init__(source, group, mailbox)
+        super().__init__(source, group, mailbox, handled)
 
     def _make_producer(self) -> Any:
         return self._kafka.Producer(
