@@ -70,6 +70,8 @@ class KafkaBus(CarriedBus):
         self._producer = self._make_producer()
 
     def _close_sender(self) -> None:
+        if self._producer is not None:
+            self._producer.purge()  # what is not confirmed stays in the outbox
         self._producer = None
 
     def _send(self, letters: Sequence[Letter]) -> list[int]:
@@ -87,7 +89,8 @@ class KafkaBus(CarriedBus):
                 headers={"content-type": CONTENT_TYPE},
                 on_delivery=lambda error, _message, n=letter.number: confirm(n, error),
             )
-        self._producer.flush(CONFIRM + LOOK)
+        while self._producer.flush(LOOK) and not self._stop.is_set():
+            pass  # each is confirmed or has failed within CONFIRM
         if problems and not sent:
             raise self._kafka.KafkaException(problems[0])
         return sent
