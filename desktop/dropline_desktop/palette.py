@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtGui import QAction, QIcon, QKeyEvent, QKeySequence, QShowEvent
+from PySide6.QtGui import QAction, QIcon, QKeyEvent, QKeySequence, QPixmap, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QDialog,
@@ -27,6 +27,13 @@ from dropline_desktop.theme import Space
 
 _SIZE = (620, 420)
 _MOVES = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
+
+
+def _no_icon() -> QPixmap:
+    """Keeps names in one column."""
+    pixmap = QPixmap(16, 16)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    return pixmap
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,8 @@ class Palette(QDialog):
         self.list.header().setStretchLastSection(False)
         self.list.setHeaderHidden(True)
         self.list.setRootIsDecorated(False)
+        self.list.setUniformRowHeights(True)
+        self.list.setStyleSheet(f"QTreeView::item {{ padding: {Space.XS}px; }}")
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the search field moves in it
         self.list.itemActivated.connect(self._run)
         self.list.itemClicked.connect(self._run)
@@ -120,7 +129,7 @@ class Palette(QDialog):
 
 def _line(entry: Entry) -> QTreeWidgetItem:
     item = QTreeWidgetItem([entry.name, entry.keys])
-    item.setIcon(0, entry.icon)
+    item.setIcon(0, QIcon(_no_icon()) if entry.icon.isNull() else entry.icon)
     item.setToolTip(0, entry.tip)
     return item
 

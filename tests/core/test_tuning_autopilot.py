@@ -25,7 +25,7 @@ from dropline.tuning.autopilot import DOWN_AFTER, DWELL, LEAP, UP_AFTER, Autopil
 from .virtual_line import Tuned, VirtualLine
 
 #: Virtual seconds between two looks.
-LOOK = 3.0
+LOOK = 5.0
 
 
 def poisson(chance: random.Random, rate: float, start: float = 0.0) -> Iterator[float]:

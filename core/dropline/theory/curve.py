@@ -22,6 +22,8 @@ _NOTHING = 1e-6
 #: Scaled residuals beyond so many standard deviations count as outliers: soft-L1 bends there.
 _OUTLYING = 2.0
 _TOLERANCE = 1e-12
+#: What is one of many needs no more.
+_ROUGH = 1e-6
 #: Starts besides the linear fit: α and β.
 _STARTS = ((0.01, 1e-4), (0.1, 0.01), (0.5, 1e-3))
 #: From the median of absolute values to the standard deviation of a normal distribution.
@@ -88,7 +90,12 @@ def solve(data: Data, starting: Sequence[Sequence[float] | Array], least: float 
 
 
 def _best(
-    data: Data, starting: Sequence[Sequence[float] | Array], least: float, loss: str, bend: float
+    data: Data,
+    starting: Sequence[Sequence[float] | Array],
+    least: float,
+    loss: str,
+    bend: float,
+    tolerance: float = _TOLERANCE,
 ) -> Any:
     found = [
         least_squares(
@@ -101,9 +108,9 @@ def _best(
             x_scale="jac",
             loss=loss,
             f_scale=bend,
-            xtol=_TOLERANCE,
-            ftol=_TOLERANCE,
-            gtol=_TOLERANCE,
+            xtol=tolerance,
+            ftol=tolerance,
+            gtol=tolerance,
         )
         for start in starting
     ]
@@ -153,7 +160,8 @@ def bootstrap(data: Data, p: Array, deviation: float, refits: int, seed: int) ->
             lumps = data.completions * curve / data.x / deviation**2
             x = curve * chance.poisson(lumps) / lumps
         like = replace(data, x=np.maximum(x, _NOTHING))
-        found[i] = _best(like, [p], 0.0, "linear", 1.0).x  # chance of this kind makes no outliers
+        # chance of this kind makes no outliers
+        found[i] = _best(like, [p], 0.0, "linear", 1.0, _ROUGH).x
     return found
 
 

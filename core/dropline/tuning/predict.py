@@ -27,7 +27,7 @@ from dropline.tuning.pace import LEAST_SCV, Pace, Rate, Z
 #: Arrivals and service times that a model needs.
 FEWEST = 5
 #: Quantiles that stand for the law of service times, where the 95th percentile is asked for.
-QUANTILES = 100
+QUANTILES = 60
 #: So many mean gaps without an arrival, and more of irregular ones, are the end of arrivals.
 STOPPED = 20
 _EQUALLY = (np.arange(QUANTILES) + 0.5) / QUANTILES
@@ -137,8 +137,8 @@ class Model:
                 Doubt(doubt.reason.name.lower(), doubt.value, doubt.limit)
                 for doubt in self.validity.doubts
             ),
-            self.scv_arrival,
-            self.scv_service,
+            None if self.validity.scv_arrival is None else self.scv_arrival,
+            None if self.validity.scv_service is None else self.scv_service,
         )
 
     def predict(self, workers: int, seconds: float = math.inf) -> Prediction:

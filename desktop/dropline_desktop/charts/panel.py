@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
+from PySide6.QtGui import QHideEvent, QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QToolButton, QVBoxLayout, QWidget
 
 from dropline.report import Run
@@ -257,6 +257,11 @@ class Charts(QFrame):
         self._dress()  # Qt has forgotten the font of the buttons, styled and in a scroll area
         self._start_or_stop()
         self._soon()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Rather than have the charts scroll, the lanes give way."""
+        super().resizeEvent(event)
+        self._stack.fit(self.contentsRect().height() - self._toolbar.sizeHint().height() - 2)
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Draw no more."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QFontMetricsF, QPalette, QResizeEvent
+from PySide6.QtGui import QFontMetricsF, QPalette
 from PySide6.QtWidgets import QFrame, QGraphicsView, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from dropline_desktop.charts.axes import TimeAxis
@@ -90,12 +90,11 @@ class Stack(QWidget):
     def view(self, ends: tuple[float, float]) -> None:
         self._bottom.plot.setXRange(*ends, padding=0)
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """The lanes are shown where there is room for them besides the other charts."""
-        super().resizeEvent(event)
+    def fit(self, height: int) -> None:
+        """Show the lanes where that height has room for them besides the other charts."""
         needed = sum(strip.minimumSizeHint().height() + 1 for strip in self.strips)
         for part in self._lanes:
-            part.setVisible(self.height() >= needed)
+            part.setVisible(height >= needed)
 
     def draw(
         self,

@@ -254,6 +254,9 @@ class TunePanel(QWidget):
         for view in VIEWS:
             self.view_box.setItemText(VIEWS.index(view), view.name())
         self.view_box.setAccessibleName(self.tr("What the curve shows"))
+        self.view_box.setToolTip(
+            self.view_box.accessibleName()
+        )  # without a label, read out by this
         self._ledger_button.setText(self.tr("Predictions and what came…"))
         self._help.explain(self.tr("the curve"), self._explained(self._view))
         self.model.word()
