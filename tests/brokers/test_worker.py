@@ -25,7 +25,7 @@ def start_workers(broker: Broker, receiver: str, folder: Path, names: str) -> li
     folder.mkdir()
     base = [sys.executable, "-m", "dropline_desktop", "worker", "--broker", broker.url]
     base += ["--receiver", receiver, "--outcomes", f"sqlite:///{folder}/outcomes.sqlite"]
-    base += ["--handler", "slow_handler:count", "--visible", "3"]
+    base += ["--handler", "slow_handler:count", "--visible", "6"]
     environment = {"PYTHONPATH": str(HERE), "HANDLER_LOG": str(folder / "runs")}
     made = []
     for name in names:
@@ -55,7 +55,8 @@ def test_a_worker_that_is_killed_loses_and_doubles_nothing(
         for name, fleet in fleets.items():
             runs = folders[name] / "runs"
             wait_until(lambda r=runs: r.exists() and len(r.read_text().split()) > 10, "runs")
-            fleet[0].kill()  # the one that feeds, too
+            fleet[0].kill()  # the one that feeds, perhaps in the middle of it,
+            fleet[0].begin()  # and goes on where it was
         for folder in folders.values():
             outcomes = Outcomes(f"sqlite:///{folder}/outcomes.sqlite")
             stack.callback(outcomes.close)

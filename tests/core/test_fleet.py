@@ -10,11 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dropline.cli import main, parse
+from dropline.cli.attach import wants_window
 from dropline.extras import MissingExtraError
 from dropline.fleet import CeleryFleet, FleetError
 from dropline.fleet.clocks import ENOUGH, IN_STEP, Clocks
 from dropline.fleet.order import Order
 from dropline.fleet.quality import KEYS, TIMES, Doubt, qualities
+from dropline.fleet.samples import Sample, time_to_clear
+from dropline.fleet.samples import figures as looked
 from dropline.fleet.tasks import Place, Tasks
 from dropline.meter import Entry, Kind, Meter
 
@@ -46,6 +50,51 @@ def test_without_the_extra_one_sentence_says_how_to_get_it(monkeypatch: pytest.M
 def test_what_is_no_brokers_url_is_said_so() -> None:
     with pytest.raises(FleetError, match=r"“what://localhost” is no broker's URL"):
         CeleryFleet("what://localhost")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--amqp", "amqp://h//"], "dropline attach: --amqp needs one --queue Q"),
+        (
+            ["--kafka", "h:1", "--group", "g"],
+            "dropline attach: --kafka needs --group G and --topic T",
+        ),
+    ],
+)
+def test_options_that_are_missing_are_named(
+    options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["attach", *options, "--json"]) == 2
+    assert capsys.readouterr().err.strip() == sentence
+
+
+def test_a_window_opens_unless_figures_are_asked_for() -> None:
+    options = ["attach", "--celery", "redis://h"]
+    assert wants_window(parse(options))
+    assert not wants_window(parse([*options, "--json"]))
+    assert not wants_window(parse([*options, "--seconds", "5"]))
+    assert not wants_window(parse(["attach", "--amqp", "amqp://h//", "--queue", "q"]))
+
+
+def test_looks_become_figures() -> None:
+    looks = [
+        Sample(0, 10, 12, 2, 4, 100, 50, 0),
+        Sample(5, 10, 12, 2, 4, 110, 60, 0),
+        Sample(10, 30, 34, 4, 4, 150, 80, 1),
+    ]
+    told = looked(looks)
+    assert told["arrivals"] == 50
+    assert told["arrival_rate"] == 5
+    assert told["throughput"] == 3
+    assert told["mean_waiting"] == 15
+    assert told["mean_busy"] == 2.5
+    assert told["service_rate"] == pytest.approx(1.2)
+    assert told["utilisation"] == pytest.approx(0.625)
+    assert told["failed"] is None
+    assert time_to_clear(30, 3, 5) == 15
+    assert time_to_clear(30, 5, 3) is None
+    assert time_to_clear(0, 5, 3) == 0
 
 
 # --- tasks ----------------------------------------------------------------------------------------

@@ -32,8 +32,11 @@ class CarriedBus(ABC):
     coroutine handler is started before the acknowledgement, and not waited for.
     """
 
-    def __init__(self, source: str, group: str, mailbox: Path) -> None:
-        """`mailbox` is a file of this process alone."""
+    def __init__(self, source: str, group: str, mailbox: Path, handled: Path | None = None) -> None:
+        """`mailbox` is a file of this process alone; `handled` one that all processes of the group
+        share, so that what one of them handled before it was killed is known to the others. Without
+        it each knows its own.
+        """
         self.group = group
         self.duplicates = 0
         """Messages that came again after they had been handled."""
@@ -41,6 +44,7 @@ class CarriedBus(ABC):
         """Messages that were given up, and put among the dead letters."""
         self._router = Router(source, self._report)
         self._mailbox = Mailbox(mailbox)
+        self._known = Mailbox(handled) if handled is not None else self._mailbox
         self._posted = threading.Event()
         self._emptied = threading.Condition()
         self._stop = threading.Event()
@@ -81,6 +85,7 @@ class CarriedBus(ABC):
                 thread.join()
         self._router.close()
         self._mailbox.close()
+        self._known.close()
 
     # ------------------------------------------------------------------ for those that carry
 
@@ -107,12 +112,12 @@ class CarriedBus(ABC):
         """
         message = Message.from_cloudevent(_object(body))
         key = f"{self.group}\n{message.source}\n{message.id}"
-        if self._mailbox.handled(key):
+        if self._known.handled(key):
             self.duplicates += 1
             return True
         _, errors = self._router.deliver([message])
         if not errors:
-            self._mailbox.note_handled(key)
+            self._known.note_handled(key)
         return not errors
 
     # ------------------------------------------------------------------ our own

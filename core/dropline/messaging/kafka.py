@@ -40,6 +40,7 @@ class KafkaBus(CarriedBus):
         source: str,
         group: str,
         mailbox: Path,
+        handled: Path | None = None,
         topic: str = TOPIC,
         replay_from: int | None = None,
     ) -> None:
@@ -52,7 +53,7 @@ class KafkaBus(CarriedBus):
         self._topic = topic
         self._replay_from = replay_from
         self._producer: Any = None
-        super().__init__(source, group, mailbox)
+        super().__init__(source, group, mailbox, handled)
 
     def _make_producer(self) -> Any:
         return self._kafka.Producer(
@@ -69,6 +70,8 @@ class KafkaBus(CarriedBus):
         self._producer = self._make_producer()
 
     def _close_sender(self) -> None:
+        if self._producer is not None:
+            self._producer.purge()  # what is not confirmed stays in the outbox
         self._producer = None
 
     def _send(self, letters: Sequence[Letter]) -> list[int]:
@@ -86,7 +89,8 @@ class KafkaBus(CarriedBus):
                 headers={"content-type": CONTENT_TYPE},
                 on_delivery=lambda error, _message, n=letter.number: confirm(n, error),
             )
-        self._producer.flush(CONFIRM + LOOK)
+        while self._producer.flush(LOOK) and not self._stop.is_set():
+            pass  # each is confirmed or has failed within CONFIRM
         if problems and not sent:
             raise self._kafka.KafkaException(problems[0])
         return sent

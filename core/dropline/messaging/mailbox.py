@@ -31,13 +31,17 @@ class Letter(NamedTuple):
 class Mailbox:
     """Outbox and handled ids, in one SQLite file; any thread may use it.
 
+    An outbox is one process's. Handled ids may be shared by the processes of a group.
+
     A committed row outlives the program, and a power failure.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._database = sqlite3.connect(
+            path, timeout=30, check_same_thread=False, isolation_level=None
+        )
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=FULL")
         self._database.executescript(_TABLES)

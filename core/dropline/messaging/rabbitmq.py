@@ -29,12 +29,14 @@ class RabbitBus(CarriedBus):
     `dropline.dead`.
     """
 
-    def __init__(self, url: str, *, source: str, group: str, mailbox: Path) -> None:
-        """Raises MissingExtraError without kombu."""
+    def __init__(
+        self, url: str, *, source: str, group: str, mailbox: Path, handled: Path | None = None
+    ) -> None:
+        """The files are as of `CarriedBus`. Raises MissingExtraError without kombu."""
         self._kombu = load("kombu", "amqp", "a bus over RabbitMQ")
         self._url = url
         self._sending: Any = None
-        super().__init__(source, group, mailbox)
+        super().__init__(source, group, mailbox, handled)
         exchange = self._kombu.Exchange(EXCHANGE, type="topic", durable=True)
         dead = self._kombu.Exchange(DEAD, type="fanout", durable=True)
         self._exchange = exchange
