@@ -267,3 +267,12 @@ def test_it_does_not_flicker() -> None:
 def test_goals_that_mean_nothing_are_refused(kind: str, limit: float) -> None:
     with pytest.raises(ValueError, match="a goal"):
         Goal(kind, limit)
+
+
+def test_a_drop_that_is_over_has_nothing_left_to_be_counted() -> None:
+    over = model(dropped(50, seconds=400.0))
+    assert over.is_batch
+    assert not over.in_system
+    for workers in (1, 4, 8):
+        predicted = over.predict(workers, 0.0)
+        assert predicted.throughput.expected == predicted.capacity.expected

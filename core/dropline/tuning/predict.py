@@ -372,6 +372,8 @@ class Model:
         """A rate as it is counted over so many seconds."""
         assert figure.low is not None
         assert figure.high is not None
+        if not expected * seconds:  # nothing is counted
+            return figure
         return _figure(figure.low, expected, figure.high, math.sqrt(scv / (expected * seconds)))
 
     def _wavering(self, workers: int, seconds: float) -> tuple[float, float]:
