@@ -126,7 +126,7 @@ def test_the_stage_that_limits(
     assert limit is not None
     assert limit.stage == stage
     assert sum(share.share for share in limit.shares) == pytest.approx(1.0)
-    assert re.search(r"\d %|\d%", words.bottleneck(limit))
+    assert re.search(r"\d %", words.bottleneck(limit))
 
 
 def test_too_little_work_limits_nothing_known() -> None:

@@ -171,7 +171,7 @@ def doubt(found: Doubt, translate: Translate = as_is, duration: Write = in_secon
 
 def bottleneck(found: Bottleneck, translate: Translate = as_is) -> str:
     """What limits the line."""
-    return translate(BOTTLENECK[found.stage]).format(share=f"{found.share:.0%}")
+    return translate(BOTTLENECK[found.stage]).format(share=f"{found.share * 100:.0f} %")
 
 
 def autopilot(changed: AutopilotChanged, translate: Translate = as_is) -> str:
