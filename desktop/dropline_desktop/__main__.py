@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from dropline import __version__
-from dropline.cli import COMMANDS, USAGE_ERROR
+from dropline.cli import COMMANDS, USAGE_ERROR, parse
 from dropline.cli import main as run_command
 from dropline.home import Home
 
@@ -26,6 +26,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the program with these arguments; return its exit status."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments and arguments[0] in COMMANDS:
+        if arguments[0] == "attach" and has_display():
+            from dropline.cli.attach import wants_window
+
+            options = parse(arguments)
+            if wants_window(options):
+                from dropline_desktop.fleet import run_fleet
+
+                return run_fleet(options)
         return run_command(arguments)
     paths = _parser().parse_args(arguments).paths
     missing = [path for path in paths if not os.path.lexists(path)]

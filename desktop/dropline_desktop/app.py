@@ -69,7 +69,7 @@ class Application(QObject):
         self.errors.install()
         self.settings = Settings(home.root)
         self.translation = Translation(qt, self.settings.language, self)
-        self.theme = Theme(qt, _mode(self.settings.theme), self)
+        self.theme = Theme(qt, mode_of(self.settings.theme), self)
         self.focus_ring = FocusRing(qt, self)
         self.bus = QtBus(parent=self)
         self.window = MainWindow(self.settings, self.theme)
@@ -315,5 +315,6 @@ def log_to(home: Home) -> None:
     logging.getLogger("dropline.receiver.access").setLevel(logging.WARNING)  # a line a file
 
 
-def _mode(name: str) -> Mode:
+def mode_of(name: str) -> Mode:
+    """The colours that the settings ask for."""
     return Mode(name) if name in set(Mode) else Mode.SYSTEM

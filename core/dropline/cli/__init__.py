@@ -37,6 +37,12 @@ class CommandError(Exception):
         self.status = status
 
 
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The options of the command `argv[0]`, which must be one of `COMMANDS`."""
+    name, *rest = argv
+    return _parser(name, importlib.import_module(f"dropline.cli.{name}")).parse_args(rest)
+
+
 def main(argv: Sequence[str]) -> int:
     """Run the command `argv[0]`; return its exit status. `argv[0]` must be one of `COMMANDS`."""
     name, *rest = argv

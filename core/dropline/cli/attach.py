@@ -1,7 +1,8 @@
 """Watch workers or queues that know nothing of Dropline, and tell their figures.
 
-Celery: from its task events and the broker's counts. Each figure is exact or approximate, and notes
-say why, with the remedy: workers must send events (celery worker -E, or --enable-events here), and
+Celery: from its task events and the broker's counts. Without --json and --seconds a window opens,
+with the charts and the control of workers. Each figure is exact or approximate, and notes say why,
+with the remedy: workers must send events (celery worker -E, or --enable-events here), and
 publishers task_send_sent_event = True. With --workers the fleet is given another size, and the
 figures are taken once it has it; --restore gives it its own size back at the end.
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 SETTLE = 2.0
 #: Seconds to wait for the fleet to have the size that was asked for.
 RESIZE = 15.0
+#: Seconds to watch when nobody says.
+SECONDS = 10.0
 #: Seconds between two looks at a queue or a topic.
 LOOK_EVERY = 0.5
 
@@ -75,15 +78,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--restore", action="store_true", help="give it its own size back at the end"
     )
     parser.add_argument(
-        "--seconds", type=_seconds, default=10.0, metavar="N", help="how long (%(default)g)"
+        "--seconds",
+        type=_seconds,
+        metavar="N",
+        help=f"how long; {SECONDS:g} where no window is opened",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def wants_window(options: argparse.Namespace) -> bool:
+    """Whether these options ask for the window, where there is a display."""
+    return bool(options.celery) and not options.json and options.seconds is None
 
 
 def run(options: argparse.Namespace) -> int:
     """Watch, then print."""
     from dropline.fleet import FleetError
 
+    options.seconds = options.seconds or SECONDS
     try:
         report = _report(options)
     except FleetError as error:

@@ -15,82 +15,25 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dropline.fleet.clocks import Clocks
+from dropline.fleet.doubts import Mark, doubts_between
+from dropline.fleet.members import SOLO, Member, note
 from dropline.fleet.order import HOLD, Event, Order
-from dropline.fleet.quality import (
-    ARRIVALS,
-    CAPACITY,
-    ENDS,
-    KEYS,
-    LEVELS,
-    SERVICE,
-    TIMES,
-    Doubt,
-)
-from dropline.fleet.remote import ANSWER_WITHIN, FleetError, Remote, capacity
-from dropline.fleet.sizes import POOL_REMEDY, can_not, least, resize
-from dropline.fleet.sizes import plan as planned
-from dropline.fleet.tasks import Doubts, Place, Tasks
-from dropline.meter import Entry, Figures, LittlesLaw, Meter, Totals, figures, littles_law
+from dropline.fleet.quality import Doubt
+from dropline.fleet.remote import ANSWER_WITHIN, FleetError, Remote
+from dropline.fleet.steering import Steering
+from dropline.fleet.tasks import Place, Tasks
+from dropline.meter import Entry, Figures, LittlesLaw, Meter, figures, littles_law
 
 #: Seconds between looks at the broker's counts, at the workers' sizes, at what they hold.
 QUEUES_EVERY = 0.25
 SIZES_EVERY = 2.0
 HELD_EVERY = 5.0
-#: Seconds before a worker is told its size again: prefork forks and ends processes, some of them
-#: every 5 s only, and until then counts those of before.
-AGAIN_AFTER = 6.0
-#: Pools of Celery's whose size is set when they start.
-SOLO = "celery.concurrency.solo:"
-SET_POOLS = ("celery.concurrency.thread:", SOLO)
 #: A worker that answers this many times in a row not at all is gone.
 MISSES = 3
 #: Seconds between two looks at what has come.
 PUMP_EVERY = 0.05
 #: Celery's own name for a queue that nobody named.
 DEFAULT_QUEUE = "celery"
-
-
-@dataclass(slots=True)
-class Member:
-    """One worker process of the fleet, by what it last said."""
-
-    name: str
-    queues: tuple[str, ...] = ()
-    pool: str = ""
-    """Its pool's class, such as `celery.concurrency.prefork:TaskPool`."""
-    workers: int = 0
-    """How many tasks it can run at once."""
-    total: int | None = None
-    """Tasks that it says it has taken on."""
-    told: int = 0
-    """Task events that came from it since it was asked for `total`."""
-    heard: bool = False
-    """Task events came from it at some time."""
-    quiet: bool = False
-    """It took on tasks since it was asked before, and told of none."""
-    autoscaled: bool = False
-    """Celery's own autoscaler moves it."""
-    told_size: int = 0
-    next_try: float = 0.0
-    """Until then it is on its way to the size that it was told, unless it refused."""
-    refusal: str = ""
-    """Why it has another size than it was told, as it says; empty while it obeys."""
-    fixed: bool = False
-    """Its pool can't change its size."""
-    silent: bool = False
-    """It takes on tasks and sends no events of them."""
-    misses: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """The books at one moment."""
-
-    t: float
-    totals: Totals
-    doubts: Doubts
-    cuts: int
-    resized: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +89,7 @@ class CeleryFleet:
         self._members: dict[str, Member] = {}
         self._heard: set[str] = set()
         self._queues: dict[str, int] = {}
-        self._wanted: int | None = None
-        self._before: list[dict[str, int]] = []
-        self._plan: dict[str, int] | None = None
+        self._steering = Steering(self._members, self._lock)
         self._ask_now = threading.Event()
         self._workers = self._cuts = self._resized = 0
         self._listening = threading.Event()
@@ -208,9 +149,7 @@ class CeleryFleet:
         done = threading.Event()
 
         def take(_: float) -> None:
-            totals = self.meter.totals(t)
-            doubts = replace(self._tasks.doubts)
-            marks.append(Mark(t, totals, doubts, self._cuts, self._resized))
+            marks.append(self._mark(t))
             done.set()
 
         with self._lock:
@@ -219,6 +158,24 @@ class CeleryFleet:
             if self._stop.is_set():
                 raise FleetError("watching has ended")
         return marks[0]
+
+    def _mark(self, t: float) -> Mark:
+        """The books as they are; the lock is held."""
+        doubts = replace(self._tasks.doubts)
+        return Mark(t, self.meter.totals(t), doubts, self._cuts, self._resized)
+
+    def mark_now(self) -> Mark:
+        """The books now, as far as they have been told."""
+        with self._lock:
+            return self._mark(self.now())
+
+    def notes(self, first: Mark, last: Mark) -> tuple[str, ...]:
+        """Why figures between the marks are approximate, and what workers refuse: sentences."""
+        with self._lock:
+            tuned = self._steering.wanted is not None
+            members = self._members.values() if tuned else ()
+            refusals = [f"{each.name}: {each.refusal}" for each in members if each.refusal]
+        return (*(doubt.why for doubt in self._doubts(first, last)), *refusals)
 
     def figures(self, first: Mark, last: Mark) -> tuple[Figures, LittlesLaw, list[Doubt]]:
         """The figures from one mark to another, and why which of them are approximate."""
@@ -238,7 +195,7 @@ class CeleryFleet:
                 reserved=reserved,
                 running=running,
                 unacknowledged=reserved + running,
-                wanted=self._wanted,
+                wanted=self._steering.wanted,
                 workers=self._workers,
                 members=tuple(replace(member) for member in self._members.values()),
                 queues=dict(self._queues),
@@ -250,51 +207,11 @@ class CeleryFleet:
             return list(self._tasks.lanes.names)
 
     def _doubts(self, first: Mark, last: Mark) -> list[Doubt]:
-        def more(name: str) -> int:
-            return int(getattr(last.doubts, name) - getattr(first.doubts, name))
-
         with self._lock:
             silent = [member.name for member in self._members.values() if member.silent]
             nobody = not any(member.workers for member in self._members.values())
             off = self._clocks.out_of_step()
-        doubts = []
-
-        def doubt(keys: tuple[str, ...], why: str) -> None:
-            doubts.append(Doubt(keys, why))
-
-        if silent:
-            who = ", ".join(silent)
-            doubt(
-                KEYS,
-                f"{who} sends no task events: start it with -E, set worker_send_task_events, "
-                "or attach with --enable-events",
-            )
-        if nobody:
-            doubt(CAPACITY, "no worker answers: start one, or check the broker's URL")
-        if count := more("untold"):
-            doubt(
-                (*ARRIVALS, *LEVELS, *TIMES),
-                f"nobody told when {count} tasks were sent: set task_send_sent_event = True where "
-                "tasks are sent from; until then arrivals are taken from the queue's length",
-            )
-        if count := more("unaged"):
-            doubt(TIMES, f"{count} tasks had been waiting since before the watch began")
-        if count := more("missed"):
-            doubt(KEYS, f"the beginning of {count} tasks was not told")
-        if count := more("doubled"):
-            doubt((*SERVICE, *CAPACITY), f"{count} tasks that were done were run again")
-        if count := more("lost"):
-            doubt((*LEVELS, "cancelled"), f"{count} tasks vanished: purged, expired or lost")
-        if count := more("cut"):
-            doubt((*LEVELS, *ENDS, *SERVICE), f"{count} tasks ran when their worker vanished")
-        if off:
-            hosts = ", ".join(f"{host} by {behind:+.3f} s" for host, behind in off.items())
-            doubt((*LEVELS, *TIMES), f"clocks are behind ours: {hosts}; set them by NTP")
-        if last.cuts > first.cuts:
-            doubt(KEYS, "the connection to the broker was lost for a while, and events with it")
-        if last.resized > first.resized:
-            doubt(CAPACITY, f"the fleet changed its size; when is known to {SIZES_EVERY:g} s")
-        return doubts
+        return doubts_between(first, last, silent=silent, nobody=nobody, off=off)
 
     # ------------------------------------------------------------------ tuning
 
@@ -304,71 +221,15 @@ class CeleryFleet:
         Returns at once; `snapshot` says how many there are. Raises ValueError when that can't be.
         """
         with self._lock:
-            self._check_size(workers)
-            self._before.append({name: each.workers for name, each in self._members.items()})
-            self._want(workers, None)
+            self._steering.resize(workers)
+        self._ask_now.set()
 
     def undo(self) -> bool:
         """Give each worker the size that it had before the last `resize`; False without one."""
         with self._lock:
-            if not self._before:
-                return False
-            plan = self._before.pop()
-            self._want(sum(plan.get(n, m.workers) for n, m in self._members.items()), plan)
-        return True
-
-    def _want(self, workers: int, plan: dict[str, int] | None) -> None:
-        self._wanted, self._plan = workers, plan
+            undone = self._steering.undo()
         self._ask_now.set()
-
-    def least(self) -> int:
-        """The fewest workers that can be wanted: one a process, and those that are fixed."""
-        with self._lock:
-            return self._least()
-
-    def _least(self) -> int:
-        return least(*self._sizes())
-
-    def _check_size(self, workers: int) -> None:
-        if not self._members:
-            raise ValueError("no worker answers, so there is none to tune: start one")
-        if workers < self._least():
-            raise ValueError(
-                f"{workers} workers: this fleet has {self._least()} at least, one a process; "
-                "stop a process to have fewer"
-            )
-        fixed = [name for name, member in self._members.items() if member.fixed]
-        if len(fixed) == len(self._members) and workers != self._workers:
-            raise ValueError(f"{', '.join(fixed)} can't change its size: {POOL_REMEDY}")
-
-    def _sizes(self) -> tuple[dict[str, int], set[str]]:
-        sizes = {name: member.workers for name, member in self._members.items()}
-        return sizes, {name for name, member in self._members.items() if member.fixed}
-
-    def _apply(self) -> bool:
-        """Tell workers that have another size than they shall; whether one was told."""
-        with self._lock:
-            if self._wanted is None:
-                return False
-            sizes, fixed = self._sizes()
-            plan = {**sizes, **self._plan} if self._plan else planned(self._wanted, sizes, fixed)
-            members = [m for n, m in self._members.items() if n not in fixed]
-        told = False
-        for member in members:
-            now, wanted = sizes[member.name], plan[member.name]
-            if time.monotonic() < member.next_try:
-                if member.refusal:
-                    continue
-                now = member.told_size
-            if now == wanted:
-                continue
-            member.told_size, member.next_try = wanted, time.monotonic() + AGAIN_AFTER
-            refusal = resize(self.remote, member.name, now, wanted, autoscaled=member.autoscaled)
-            with self._lock:
-                member.fixed = can_not(refusal)
-                member.refusal = refusal or ""
-            told = True
-        return told
+        return undone
 
     # ------------------------------------------------------------------ the listener
 
@@ -432,7 +293,7 @@ class CeleryFleet:
                 if heard or asked or now - sizes >= SIZES_EVERY:
                     sizes = now
                     self._ask_sizes()
-                    if self._apply():
+                    if self._steering.apply(self.remote):
                         self._ask_sizes()
                 if now - held >= HELD_EVERY:
                     held = now
@@ -479,7 +340,7 @@ class CeleryFleet:
                     if member.misses >= MISSES and not member.pool.startswith(SOLO):
                         self._lose(name)
                     continue
-                _note(member, stats)
+                note(member, stats)
             self._resize()
 
     def _ask_held(self) -> None:
@@ -520,22 +381,6 @@ class CeleryFleet:
             self._resized += 1
             now = time.monotonic() + self.epoch
             self._order.step(now, lambda t: self._tasks.workers(t, workers))
-
-
-def _note(member: Member, stats: dict[str, Any]) -> None:
-    member.misses = 0
-    member.pool = str((stats.get("pool") or {}).get("implementation", ""))
-    member.workers = capacity(stats)
-    if member.pool.startswith(SET_POOLS):
-        member.fixed, member.refusal = True, "its pool can't change its size"
-    member.autoscaled = bool(stats.get("autoscaler"))
-    total = sum((stats.get("total") or {}).values())
-    if member.total is not None and total > member.total:
-        # Once may be an event that is still on its way.
-        quiet, member.quiet = member.quiet, not member.told
-        member.heard |= member.told > 0
-        member.silent = member.quiet and (quiet or not member.heard)
-    member.total, member.told = total, 0
 
 
 def _where(answers: dict[str, Any]) -> dict[str, str]:

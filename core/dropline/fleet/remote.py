@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from dropline.extras import load
@@ -149,14 +149,3 @@ class Remote:
                     connection.drain_events(timeout=LOOK)
                 except TimeoutError:
                     connection.heartbeat_check()
-
-
-def capacity(stats: Mapping[str, Any]) -> int:
-    """How many tasks a worker can run at once, by what it answers to `stats`.
-
-    Its processes are counted where it names them: what prefork says of itself is stale after a
-    change.
-    """
-    pool = stats.get("pool") or {}
-    processes = pool.get("processes")
-    return len(processes) if isinstance(processes, list) else int(pool.get("max-concurrency") or 0)

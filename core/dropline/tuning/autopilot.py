@@ -16,7 +16,7 @@ DWELL, LONGER, LONGEST = 10.0, 2.0, 320.0
 CALM = 600.0
 #: One move makes the workers no more than so many times as many.
 LEAP = 2
-#: Fewer by less than this share, and than 1, are not worth a move.
+#: Fewer by no more than this share are not worth a move.
 WORTH = 0.1
 #: What nothing is known by, or no work is there for.
 _NO_GUIDE = (Why.NOTHING_SEEN, Why.IDLE)
@@ -64,7 +64,7 @@ class Autopilot:
         goal = min(self.most, max(self.least, recommended.workers))
         outside = not self.least <= workers <= self.most
         wanted = (goal > workers) - (goal < workers)
-        if wanted < 0 and not outside and workers - goal <= WORTH * workers and goal > 1:
+        if wanted < 0 and not outside and workers - goal <= WORTH * workers:
             wanted = 0
         if wanted != self._wanted:
             self._wanted, self._since = wanted, now

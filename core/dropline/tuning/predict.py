@@ -137,8 +137,8 @@ class Model:
                 Doubt(doubt.reason.name.lower(), doubt.value, doubt.limit)
                 for doubt in self.validity.doubts
             ),
-            self.scv_arrival,
-            self.scv_service,
+            None if self.validity.scv_arrival is None else self.scv_arrival,
+            None if self.validity.scv_service is None else self.scv_service,
         )
 
     def predict(self, workers: int, seconds: float = math.inf) -> Prediction:

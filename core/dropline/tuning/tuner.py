@@ -207,7 +207,7 @@ class Tuner:
         )
         if state != self._told:
             self._told, self._new = state, snapshot.time
-        if snapshot.in_system or snapshot.time - self._new <= QUIET:
+        if snapshot.busy or snapshot.time - self._new <= QUIET:
             self._advise(self._up_to_date(self._observed, snapshot), counts)
 
     def _run(self) -> None:

@@ -813,6 +813,18 @@
     </message>
 </context>
 <context>
+    <name>FleetWindow</name>
+    <message>
+        <source>Asking the workers behind {0} …</source>
+        <extracomment>Milliseconds after which a number of workers that can&apos;t be is replaced by the one there is. Everything is closed.</extracomment>
+        <translation>正在询问 {0} 后面的工作进程…</translation>
+    </message>
+    <message>
+        <source>All figures are exact.</source>
+        <translation>所有数字都是精确的。</translation>
+    </message>
+</context>
+<context>
     <name>Goal</name>
     <message>
         <source>goal {}</source>

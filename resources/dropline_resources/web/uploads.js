@@ -1,10 +1,13 @@
-// The queue of this page: files go to the receiver by tus, a few at a time, and survive a reload.
+// The queue of this page: files go to the receiver a few at a time, and survive a reload. Small ones
+// go in one request each, others by tus.
 
 import { chosen, dropped } from "./folders.js";
 import { forget, keep, left, note } from "./kept.js";
 import { bytes, number, percent, put, say } from "./words.js";
 
-const AT_ONCE = 3;
+// A browser has six connections to one address, and one of them listens to the events.
+const AT_ONCE = 4;
+const SMALL = 1024 * 1024;
 const PIECE = 16 * 1024 * 1024;
 const RETRIES = [0, 1000, 3000, 5000, 10000, 20000];
 // Transfers that are shown; more would make the page slow.
@@ -113,6 +116,36 @@ function go() {
 
 function start(upload) {
   upload.state = "active";
+  if (upload.size <= SMALL && !upload.url) {
+    sendWhole(upload);
+  } else {
+    sendByTus(upload);
+  }
+}
+
+async function sendWhole(upload) {
+  const { signal } = upload.request = new AbortController();
+  const name = upload.path.split("/").map(encodeURIComponent).join("/");
+  const headers = {
+    "Idempotency-Key": `page/${upload.id}`,
+    "Content-Type": upload.type || "application/octet-stream",
+  };
+  for (const delay of RETRIES) {
+    await new Promise((resolve) => setTimeout(resolve, delay));
+    if (signal.aborted) return;
+    try {
+      const answer = await fetch(
+        `/files/by-name/${name}`, { method: "PUT", body: upload.file, headers, signal });
+      if (answer.ok) return finish(upload);
+      if (!mayPass(answer.status)) return fail(upload, (await answer.json()).detail);
+    } catch {
+      if (signal.aborted) return;
+    }
+  }
+  fail(upload, say("unreachable"));
+}
+
+function sendByTus(upload) {
   upload.tus ??= new tus.Upload(upload.file, {
     endpoint: "/tus/",
     uploadUrl: upload.url,
@@ -133,13 +166,8 @@ function start(upload) {
     },
     onChunkComplete: () => note(upload),
     onShouldRetry: (error) => mayPass(error.originalResponse?.getStatus() ?? 0),
-    onError: (error) => fail(upload, error),
-    onSuccess: () => {
-      totals.done += 1;
-      totals.sent += upload.size - upload.sent;
-      leave(upload);
-      go();
-    },
+    onError: (error) => fail(upload, reasonOf(error.originalResponse)),
+    onSuccess: () => finish(upload),
   });
   upload.tus.start();
 }
@@ -149,15 +177,25 @@ function mayPass(status) {
   return status === 0 || [409, 423, 429, 502, 503, 504].includes(status);
 }
 
-function fail(upload, error) {
-  const body = error.originalResponse?.getBody();
-  upload.state = "failed";
-  upload.reason = say("unreachable");
+/** What the receiver said, if it said anything. */
+function reasonOf(answer) {
   try {
-    if (body) upload.reason = JSON.parse(body).detail;
-  } catch { /* not a problem of the receiver's */ }
-  upload.tus = undefined;
-  announce(say("failed", { reason: `${upload.path}: ${upload.reason}` }));
+    return JSON.parse(answer.getBody()).detail;
+  } catch {
+    return say("unreachable");
+  }
+}
+
+function finish(upload) {
+  totals.done += 1;
+  totals.sent += upload.size - upload.sent;
+  leave(upload);
+  go();
+}
+
+function fail(upload, reason) {
+  Object.assign(upload, { state: "failed", reason, tus: undefined });
+  announce(say("failed", { reason: `${upload.path}: ${reason}` }));
   go();
 }
 
@@ -167,6 +205,7 @@ async function cancel(upload) {
   totals.sent -= upload.sent;
   leave(upload);
   go();
+  upload.request?.abort();
   await upload.tus?.abort().catch(() => {});
   if (upload.url) await tus.Upload.terminate(upload.url, {}).catch(() => {});
 }
@@ -178,7 +217,8 @@ async function pause() {
   for (const upload of uploads.values()) {
     if (paused && upload.state === "active") {
       upload.state = "waiting";
-      upload.tus.abort();
+      upload.request?.abort();
+      upload.tus?.abort();
     }
   }
   go();
