@@ -196,6 +196,7 @@ def watch(fleet: CeleryFleet, seconds: float, stop: Waits) -> dict[str, Any]:
         "wanted": now.wanted,
         "actual": now.workers,
         "queues": now.queues,
+        "lanes": fleet.lanes(),
         "workers": [
             {
                 "name": member.name,

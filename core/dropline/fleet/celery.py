@@ -45,8 +45,6 @@ class Snapshot:
     reserved: int
     """Prefetched by workers, and waiting there."""
     running: int
-    unacknowledged: int
-    """Reserved and running."""
     wanted: int | None
     """The size that was asked for; None while nobody asked."""
     workers: int
@@ -194,7 +192,6 @@ class CeleryFleet:
                 ready=sum(self._queues.values()),
                 reserved=reserved,
                 running=running,
-                unacknowledged=reserved + running,
                 wanted=self._steering.wanted,
                 workers=self._workers,
                 members=tuple(replace(member) for member in self._members.values()),

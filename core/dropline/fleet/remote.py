@@ -135,14 +135,14 @@ class Remote:
     def _receive(
         self, connection: Any, take: Callable[[Event], None], ready: Callable[[], None]
     ) -> None:
-        receiver = self._app.events.Receiver(connection, handlers={"*": take})
+        queue = self._app.events.Receiver(connection).queue
 
         def each(body: Event | list[Event], _message: object) -> None:
             for event in body if isinstance(body, list) else [body]:
                 take(event)
 
         # Not the receiver's own loop: it moves time stamps by the hosts' time zones.
-        with connection.Consumer([receiver.queue], callbacks=[each], no_ack=True, accept=["json"]):
+        with connection.Consumer([queue], callbacks=[each], no_ack=True, accept=["json"]):
             ready()
             while not self._stop.is_set():
                 try:
