@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dropline.intake import Found, Hold, Refused, Root, Spool
-from dropline.intake.hold import BLOCK, MAX_OPEN
+from dropline.intake.hold import BLOCK, LEAST, MAX_OPEN
 from dropline.intake.walk import walk
 
 SmallDisk = Callable[[int], Path]
@@ -131,14 +131,25 @@ def test_on_another_disk_the_file_is_opened_at_once_and_copied_later(
 
 
 def test_the_drop_takes_only_its_time(spool: Spool, tmp_path: Path) -> None:
-    files = [write(tmp_path / "tree" / str(number)) for number in range(100)]
+    files = [write(tmp_path / "tree" / str(number)) for number in range(LEAST + 100)]
     ticks = iter(range(1_000_000))
     held = Hold([str(tmp_path / "tree")], spool, clock=lambda: next(ticks))  # a second a look
     held.now(seconds=10)
-    inodes = {file.stat().st_nlink for file in files}
-    assert inodes == {1, 2}  # some are held, some not yet
+    links = {file.stat().st_nlink for file in files}
+    assert links == {1, 2}  # some are held, some not yet
     found, _ = search(held.rest())
-    assert len(found) == 100
+    assert len(found) == LEAST + 100
+
+
+def test_a_slow_disk_does_not_lose_what_is_usually_dropped(spool: Spool, tmp_path: Path) -> None:
+    for number in range(LEAST - 5):
+        write(tmp_path / "tree" / str(number))
+    minutes = iter(range(0, 1_000_000, 60))
+    held = Hold([str(tmp_path / "tree")], spool, clock=lambda: next(minutes))
+    held.now()
+    shutil.rmtree(tmp_path / "tree")
+    found, _ = search(held.rest())
+    assert len(found) == LEAST - 5
 
 
 def test_many_lasting_paths_take_only_the_drops_time_too(spool: Spool, lasting: Path) -> None:
@@ -232,7 +243,7 @@ def test_broken_links_and_pipes_are_refused_under_their_own_path(
 def test_what_vanishes_before_it_is_held_is_refused(spool: Spool, tmp_path: Path) -> None:
     write(tmp_path / "tree" / "file")
     held = Hold([str(tmp_path / "tree")], spool)
-    held.now(seconds=0)  # the folder is listed, its file not held
+    held.now(seconds=0, least=1)  # the folder is listed, its file not held
     shutil.rmtree(tmp_path / "tree")
     found, [refused] = search(held.rest())
     assert not found

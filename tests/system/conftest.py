@@ -196,7 +196,11 @@ class Dropline:
             files = self.stored()
             return len(files) >= count
 
-        until(enough, seconds, f"{count} files at the receiver ({len(files)} there)")
+        try:
+            until(enough, seconds, f"{count} files at the receiver")
+        except AssertionError as error:
+            known = f"{len(files)} there; {self.status()}; {self.log.read_text()}"
+            raise AssertionError(f"{error}: {known}") from None
         return files
 
     def end(self, number: signal.Signals = signal.SIGTERM, seconds: float = 10) -> int:
@@ -253,8 +257,11 @@ def drag(screen: Screen) -> Iterator[Callable[..., str]]:
         screen.place(source, 20, 20)
         x, y = screen.centre(source)
         screen.do("mousemove", "--sync", x, y, "mousedown", 1)
-        screen.do("mousemove", "--sync", x + 12, y + 6)  # Qt begins a drag on a move
-        assert lines.get(10) == "started"
+        for step in range(1, 61):  # Qt begins a drag on a move, once it has seen the button
+            screen.do("mousemove", "--sync", x + 12, y + 6 + step % 2)
+            if (line := lines.get(0.5)) is not None:
+                break
+        assert line == "started"
         to_x, to_y = screen.centre(onto)
         accepted = None
         for step in range(1, 60):  # the target answers each move; some come before it listens

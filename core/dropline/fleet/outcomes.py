@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.schema import CreateTable
 
 _tables = sa.MetaData()
 _outcomes = sa.Table(
@@ -58,7 +60,9 @@ class Outcomes:
         if self._engine.dialect.name == "sqlite" and self._engine.url.database:
             Path(self._engine.url.database).parent.mkdir(parents=True, exist_ok=True)
             sa.event.listen(self._engine, "connect", _several_writers)
-        _tables.create_all(self._engine)
+        for table in _tables.sorted_tables:  # not create_all: many workers may start at once
+            with suppress(sa.exc.IntegrityError), self._engine.begin() as connection:
+                connection.execute(CreateTable(table, if_not_exists=True))
 
     def get(self, file_id: str) -> Outcome | None:
         """A file's outcome, if it has one."""
@@ -104,7 +108,7 @@ class Outcomes:
 
 def _several_writers(connection: Any, _record: object) -> None:
     """SQLite, written by several processes: a committed row outlives a power failure."""
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
+    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 

@@ -25,6 +25,9 @@ from dropline.intake.walk import Root, inside
 
 #: What holding may take of the drop's own time, in seconds (a GUI frame or two).
 DROP_SECONDS = 0.03
+#: Files and folders that are held inside the drop however long they take: a disk that is slow for
+#: a moment must not lose them.
+LEAST = 256
 #: Files kept open at most until the walking thread has copied them.
 MAX_OPEN = 128
 #: Bytes copied at a time.
@@ -60,11 +63,11 @@ class Hold:
         self._open: list[tuple[int, BinaryIO, str]] = []
         self._steps = self._hold_all()
 
-    def now(self, seconds: float = DROP_SECONDS) -> None:
-        """Hold as much as fits into `seconds`."""
+    def now(self, seconds: float = DROP_SECONDS, least: int = LEAST) -> None:
+        """Hold as much as fits into `seconds`, and `least` files and folders in any case."""
         deadline = self._clock() + seconds
-        for _ in self._steps:
-            if self._clock() >= deadline or len(self._open) >= MAX_OPEN:
+        for step, _ in enumerate(self._steps, 1):
+            if len(self._open) >= MAX_OPEN or (step >= least and self._clock() >= deadline):
                 return
 
     def rest(self, stop: Callable[[], bool] = lambda: False) -> list[Root]:
