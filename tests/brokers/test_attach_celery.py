@@ -124,8 +124,10 @@ def test_workers_that_send_no_events_are_found(
     """Those behind RabbitMQ; the other tests switched them on, and off again."""
     with load(brokers["rabbitmq"], tmp_path, rate=14, seconds=0.1, sent=True):
         report = attach(brokers["rabbitmq"], 3)
-    assert set(report["quality"].values()) == {"approximate"}
-    assert any("no task events come from prefork-rabbitmq@test" in n for n in report["notes"])
+    assert set(report["quality"].values()) == {"approximate"}, report["notes"]
+    assert any("no task events come from prefork-rabbitmq@test" in n for n in report["notes"]), (
+        report["notes"]
+    )
     assert any("--enable-events" in note for note in report["notes"])
 
 

@@ -82,7 +82,7 @@ class Screen:
             [need_program("openbox", "openbox")], env=self.env, stderr=subprocess.DEVNULL
         )
         need_program("xprop", "x11-utils")
-        until(self._is_managed, 10, "the window manager")
+        until(self._is_managed, 60, "the window manager")
 
     def _is_managed(self) -> bool:
         answer = subprocess.run(

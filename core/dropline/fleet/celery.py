@@ -205,7 +205,7 @@ class CeleryFleet:
 
     def _doubts(self, first: Mark, last: Mark) -> list[Doubt]:
         with self._lock:
-            silent = [member.name for member in self._members.values() if member.silent]
+            silent = sorted(member.name for member in self._members.values() if member.silent)
             nobody = not any(member.workers for member in self._members.values())
             off = self._clocks.out_of_step()
         return doubts_between(first, last, silent=silent, nobody=nobody, off=off)
