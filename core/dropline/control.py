@@ -70,10 +70,9 @@ def line_status(line: Line, receiver: str | None) -> dict[str, Any]:
 
 def line_metrics(line: Line) -> bytes:
     """What a line tells Prometheus."""
-    from dropline.station.metrics import Instruments, exposition
+    from dropline.station.metrics import exposition
 
-    reading = line.read(STATUS_WINDOW)
-    return exposition([Instruments(reading, *line.meter.whole(reading.t))])
+    return exposition([line.instruments(STATUS_WINDOW)])
 
 
 class ControlServer:

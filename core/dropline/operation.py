@@ -12,13 +12,23 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Generic
 
 from dropline.bus import EventBus
 from dropline.events import RecordingEnded, RecordingStarted
 from dropline.meter import Entry, Meter, Recorder
-from dropline.station import MAX_WINDOW, MAX_WORKERS, Observer, Order, Reading, Sampler, Station
+from dropline.station import (
+    MAX_WINDOW,
+    MAX_WORKERS,
+    Instruments,
+    Observer,
+    Order,
+    Reading,
+    Sampler,
+    Station,
+)
 from dropline.station.work import ItemT, ResultT
 from dropline.tuning import By, Tuner
 
@@ -115,6 +125,10 @@ class Operation(Generic[ItemT, ResultT]):
     def read(self, seconds: float) -> Reading:
         """The instruments now; waits for the station's lock, so not for the GUI thread."""
         return self._sampler.read(seconds)
+
+    def instruments(self, seconds: float) -> Instruments:
+        """As `read`, with what has added up since the start and the recommended workers."""
+        return replace(self._sampler.instruments(seconds), recommended=self.tuner.recommended)
 
     def record(self, path: Path | None) -> None:
         """Record the log of the station to a file from now on, which is its t = 0; None ends it.

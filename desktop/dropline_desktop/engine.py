@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dropline.history import Keeper, Past
     from dropline.line import Line
     from dropline.receiver import Receiver
-    from dropline.station import Reading
+    from dropline.station import Instruments
 
 _log = logging.getLogger(__name__)
 
@@ -168,7 +168,7 @@ class Engine:
             self._home.receiver_data,
             port=self._port,
             give_way=self._give_way,
-            readings=self._readings,
+            stations=self._stations,
         )
         for topic in FORWARDED:
             receiver.bus.subscribe(topic, self._forward, batches=True)
@@ -206,10 +206,10 @@ class Engine:
                 command(line)
             self._early.clear()
 
-    def _readings(self) -> list[Reading]:
+    def _stations(self) -> list[Instruments]:
         """The figures of the line's station, for the receiver's page and /metrics."""
         line = self._line
-        return [] if line is None else [line.read(SHOWN_TO_OTHERS)]
+        return [] if line is None else [line.instruments(SHOWN_TO_OTHERS)]
 
     def _forward(self, messages: list[Message]) -> None:
         self._bus.post(*(message.data for message in messages))

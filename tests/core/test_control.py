@@ -246,8 +246,12 @@ def test_prometheus_reads_the_line(
     for i in range(20):
         (tmp_path / f"{i}.txt").write_text("x" * i)
     line = make_line(receiver.url, workers=3)
+    line.tuner.start(home.ledger)
     line.drop([str(tmp_path / f"{i}.txt") for i in range(20)])
     until(lambda: line.read(60.0).finished == 20)
+    line.pause()
+    line.drop([str(tmp_path / f"{i}.txt") for i in range(5)], again=True)
+    until(lambda: line.tuner.recommended is not None)
     control = ControlServer(home, status=dict, metrics=lambda: line_metrics(line))
     control.start()
     try:
@@ -266,13 +270,14 @@ def test_prometheus_reads_the_line(
         if sample.labels["station"] == "send"
     }
     name = "dropline_station_"
-    assert samples[name + "arrivals_total", None] == samples[name + "finished_total", None] == 20
+    assert samples[name + "arrivals_total", None] == 25
+    assert samples[name + "finished_total", None] == 20
     assert samples[name + "response_seconds_count", None] == 20
     assert samples[name + "response_seconds_bucket", "+Inf"] == 20
     assert samples[name + "arrival_rate", None] > 0
     assert samples[name + "workers_wanted", None] == 3
     assert samples[name + "busy_seconds_total", None] > 0
-    assert (name + "workers_recommended", None) not in samples
+    assert samples[name + "workers_recommended", None] == line.tuner.recommended
 
 
 def test_a_program_without_metrics_says_so(program: Program) -> None:

@@ -247,7 +247,7 @@ def test_the_stations_figures_are_told_to_who_wants_them(
     tmp_path: Path, listen: Listen, until: Until, monkeypatch: pytest.MonkeyPatch, sampler: Sampler
 ) -> None:
     monkeypatch.setattr(feed, "PERIOD", 0.01)
-    receiver = Receiver(tmp_path, port=0, readings=lambda: [sampler.read(60)])
+    receiver = Receiver(tmp_path, port=0, stations=lambda: [sampler.instruments(60)])
     receiver.start()
     try:
         plain, curious = listen(receiver.url), listen(f"{receiver.url}", params={"figures": "1"})
@@ -256,7 +256,7 @@ def test_the_stations_figures_are_told_to_who_wants_them(
         data = curious.events[0]["data"]
         assert (data["station"], data["figures"]["service_rate"]) == ("send", None)
         metrics = requests.get(f"{receiver.url}/metrics").text
-        assert 'dropline_station_workers{state="wanted",station="send"} 3.0' in metrics
+        assert 'dropline_station_workers_wanted{station="send"} 3.0' in metrics
         assert 'dropline_station_arrival_rate{station="send"} 0.0' in metrics
         assert "dropline_station_service_rate{" not in metrics  # it is not known
     finally:

@@ -74,10 +74,10 @@ def test_each_function_gets_each_file(tmp_path: Path, database: str, until: Unti
         ]  # fmt: skip
         assert receiver.handling is not None
         assert receiver.handling.station.wait_drained(10)
-        reading = receiver.handling.read()
+        reading = receiver.handling.instruments().reading
         assert (reading.station, reading.finished) == ("handle", 4)
         metrics = requests.get(f"{receiver.url}/metrics").text
-        assert 'dropline_station_workers{state="wanted",station="handle"} 2.0' in metrics
+        assert 'dropline_station_workers_wanted{station="handle"} 2.0' in metrics
         assert letters(receiver) == []
 
 

@@ -31,9 +31,9 @@ from dropline.receiver.store import Store
 from dropline.station import (
     Attempt,
     Backoff,
+    Instruments,
     Job,
     PermanentError,
-    Reading,
     Sampler,
     Station,
     TransientError,
@@ -142,9 +142,9 @@ class Handling:
         self._thread.join()
         self.station.close()
 
-    def read(self) -> Reading:
+    def instruments(self) -> Instruments:
         """The station's figures now."""
-        return self._sampler.read(_WINDOW)
+        return self._sampler.instruments(_WINDOW)
 
     def letters(self) -> list[Errand]:
         """The dead letters, oldest first."""

@@ -25,7 +25,7 @@ from dropline.receiver.metrics import Metrics
 from dropline.receiver.server import NoPortError, Server, listen
 from dropline.receiver.store import SMALL, Store
 from dropline.receiver.unfinished import LIFETIME
-from dropline.station import Reading
+from dropline.station import Instruments
 
 #: Requests served besides the uploads, so that lists and health are told while all of those run.
 SPARE_THREADS = 16
@@ -57,7 +57,7 @@ class Receiver:
         small: int = SMALL,
         max_uploads: int = MAX_UPLOADS,
         rate: float | None = None,
-        readings: Callable[[], Sequence[Reading]] = tuple,
+        stations: Callable[[], Sequence[Instruments]] = tuple,
         handlers: Sequence[Handler] = (),
         handle_workers: int = WORKERS,
         lifetime: float = LIFETIME,
@@ -69,7 +69,7 @@ class Receiver:
         `port` 0 is any free one. `max_size` is the most bytes one file may have; those of up to
         `small` bytes are kept in the database, the others as files of their own. `max_uploads` run
         at once; `rate` is the requests a second that a client may send, on loopback without limit
-        unless it is given. `readings` gives the figures now of the stations beside the receiver,
+        unless it is given. `stations` gives the figures now of the stations beside the receiver,
         for `/events` and `/metrics`; it must not wait. `handlers` are called with each file that is
         stored, by `handle_workers` threads at the start; `handling` is then their station. An
         unfinished upload is kept for `lifetime` seconds after its last byte, by `clock` (POSIX
@@ -85,7 +85,7 @@ class Receiver:
         self._small = small
         self._max_uploads = max_uploads
         self._rate = rate
-        self._readings = readings
+        self._beside = stations
         self._handlers = handlers
         self._handle_workers = handle_workers
         self.handling: Handling | None = None
@@ -119,10 +119,10 @@ class Receiver:
                     store, self.bus, self._handlers, workers=self._handle_workers
                 )
                 undo.callback(self.handling.close)
-            feed = Feed(store, self.bus, self._read)
+            feed = Feed(store, self.bus, lambda: [each.reading for each in self._stations()])
             undo.callback(feed.close)
             gate = Gate(self._max_uploads)
-            metrics = Metrics(store, gate, feed, self._read)
+            metrics = Metrics(store, gate, feed, self._stations)
 
             def serve(listener: socket.socket, guard: Guard, rate: float | None) -> Server:
                 app = create_app(
@@ -197,10 +197,10 @@ class Receiver:
         except NoPortError as error:
             raise ReceiverError(str(error)) from error
 
-    def _read(self) -> list[Reading]:
-        """The figures of the stations beside the receiver, and of its own."""
+    def _stations(self) -> list[Instruments]:
+        """Of the stations beside the receiver, and of its own."""
         handling = self.handling
-        return [*self._readings(), *([] if handling is None else [handling.read()])]
+        return [*self._beside(), *([] if handling is None else [handling.instruments()])]
 
     def _open_store(self) -> Store:
         try:

@@ -3,7 +3,7 @@
 from dropline.station.breaker import Breaker
 from dropline.station.limit import MIN_RATE, Limit, parse_rate
 from dropline.station.queue import SMALL, Order
-from dropline.station.reading import Reading
+from dropline.station.reading import Instruments, Reading
 from dropline.station.retry import Backoff
 from dropline.station.sampler import MAX_WINDOW, Sampler
 from dropline.station.station import MAX_WORKERS, Counts, Hooks, Observer, Station
@@ -32,6 +32,7 @@ __all__ = [
     "BundleWorker",
     "Counts",
     "Hooks",
+    "Instruments",
     "Job",
     "Limit",
     "Observer",

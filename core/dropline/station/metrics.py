@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from operator import attrgetter
 
@@ -22,9 +21,9 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from dropline.meter import Percentiles, Totals
-from dropline.meter.percentiles import Spread, bin_value
+from dropline.meter.percentiles import bin_value
 from dropline.meter.tally import TICKS, to_seconds
-from dropline.station.reading import Reading
+from dropline.station.reading import Instruments
 
 #: Upper bounds of the histograms' buckets, in seconds.
 BUCKETS = (
@@ -67,65 +66,64 @@ _TIMES = {
     "wait": "From arrival to first start; bounds hold to within 1 %",
 }
 _LABELS = ["station"]
-
-
-@dataclass(frozen=True, slots=True)
-class Instruments:
-    """What is told of one station."""
-
-    reading: Reading
-    """Over the last minute."""
-    totals: Totals
-    """Since the station began, and the times of all jobs finished since."""
-    spread: Spread
-    recommended: int | None = None
-    """The number of workers that is recommended, where there is one."""
+#: Each with its label.
+_Named = Sequence[tuple[list[str], Instruments]]
 
 
 def exposition(stations: Sequence[Instruments]) -> bytes:
     """The page that Prometheus reads. What is not known is left out."""
-    return generate_latest(_Stations(stations))
+    return generate_latest(Stations(lambda: stations))
 
 
-class _Stations(Collector):
-    def __init__(self, stations: Sequence[Instruments]) -> None:
-        self._stations = stations
+class Stations(Collector):
+    """Collects what `stations` gives whenever somebody asks."""
+
+    def __init__(self, stations: Callable[[], Sequence[Instruments]]) -> None:
+        self._look = stations
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing beforehand: a registry that asks would otherwise collect."""
+        return []
 
     def collect(self) -> Iterable[Metric]:
         """As `Collector`."""
+        return self._families([([each.reading.station], each) for each in self._look()])
+
+    def _families(self, stations: _Named) -> Iterable[Metric]:
         for name, meaning in _FIGURES.items():
             figure = attrgetter(f"reading.figures.{name}")
-            yield self._filled(GaugeMetricFamily(_full(name), meaning, labels=_LABELS), figure)
+            gauge = GaugeMetricFamily(_full(name), meaning, labels=_LABELS)
+            yield _filled(gauge, figure, stations)
         for name, meaning, path in _STATE:
             state = attrgetter(path)
-            yield self._filled(GaugeMetricFamily(_full(name), meaning, labels=_LABELS), state)
+            gauge = GaugeMetricFamily(_full(name), meaning, labels=_LABELS)
+            yield _filled(gauge, state, stations)
         for name, meaning in _COUNTS.items():
             count = attrgetter(f"totals.{name}")
-            yield self._filled(CounterMetricFamily(_full(name), meaning, labels=_LABELS), count)
+            counter = CounterMetricFamily(_full(name), meaning, labels=_LABELS)
+            yield _filled(counter, count, stations)
         for name, (meaning, area) in _AREAS.items():
             family = CounterMetricFamily(_full(f"{name}_seconds"), meaning, labels=_LABELS)
-            for station, each in self._named():
+            for station, each in stations:
                 family.add_metric(station, area(each.totals) / TICKS)
             yield family
         for name, meaning in _TIMES.items():
             histogram = HistogramMetricFamily(_full(f"{name}_seconds"), meaning, labels=_LABELS)
-            for station, each in self._named():
+            for station, each in stations:
                 total = to_seconds(getattr(each.totals, f"{name}_sum"))
                 histogram.add_metric(station, _buckets(getattr(each.spread, name)), total)
             yield histogram
 
-    def _named(self) -> Iterable[tuple[list[str], Instruments]]:
-        return (([each.reading.station], each) for each in self._stations)
 
-    def _filled(
-        self,
-        family: GaugeMetricFamily | CounterMetricFamily,
-        value: Callable[[Instruments], float | None],
-    ) -> Metric:
-        for station, each in self._named():
-            if (known := value(each)) is not None:
-                family.add_metric(station, known)
-        return family
+def _filled(
+    family: GaugeMetricFamily | CounterMetricFamily,
+    value: Callable[[Instruments], float | None],
+    stations: _Named,
+) -> Metric:
+    for station, each in stations:
+        if (known := value(each)) is not None:
+            family.add_metric(station, known)
+    return family
 
 
 def _full(name: str) -> str:

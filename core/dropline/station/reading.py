@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from dropline.events import Event
-from dropline.meter import Figures, LittlesLaw
+from dropline.meter import Figures, LittlesLaw, Totals
+from dropline.meter.percentiles import Spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +51,16 @@ class Reading(Event):
     little: LittlesLaw
     responses: float
     next_try: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """A reading, and what adds up: for programs that make figures of their own of it."""
+
+    reading: Reading
+    totals: Totals
+    """Since the station began, …"""
+    spread: Spread
+    """… and the times of all jobs finished since."""
+    recommended: int | None = None
+    """The number of workers that is recommended, where there is one."""

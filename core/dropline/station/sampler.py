@@ -11,7 +11,7 @@ from typing import Any
 
 from dropline.meter import Meter, Window, time_left
 from dropline.meter.tally import to_seconds
-from dropline.station.reading import Reading
+from dropline.station.reading import Instruments, Reading
 from dropline.station.station import Counts, Station
 
 #: Seconds between readings.
@@ -54,6 +54,11 @@ class Sampler:
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join()
+
+    def instruments(self, seconds: float) -> Instruments:
+        """As `read`, with all that has added up since the station began."""
+        reading = self.read(seconds)
+        return Instruments(reading, *self._meter.whole(reading.t))
 
     def read(self, seconds: float) -> Reading:
         """The instruments now, over the last `seconds`."""

@@ -98,6 +98,7 @@ class Tuner:
         self._finder = Finder()
         self._fitting: Fitting | None = None
         self._recommender: Recommender | None = None
+        self._recommended: int | None = None
         self._requests: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._touches = 0
         self._told: tuple[object, ...] = ()
@@ -112,6 +113,11 @@ class Tuner:
     def goal(self) -> Goal:
         """What the recommendation is for."""
         return self._goal
+
+    @property
+    def recommended(self) -> int | None:
+        """The number of workers that was last recommended for the goal; None while none is."""
+        return self._recommended
 
     def set_goal(self, goal: Goal) -> None:
         """Recommend for another goal."""
@@ -241,6 +247,7 @@ class Tuner:
         model = self._model(snapshot, counts)
         most = self._autopilot.most if self._autopilot.on else MAX_WORKERS
         recommendation = self._recommend(model, now, most)
+        self._recommended = recommendation.workers
         self._steer(recommendation, counts, now)
         fit = None if self._fitting is None else self._fitting.usable
         bottleneck = self._limits(model, counts, now)
