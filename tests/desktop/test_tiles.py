@@ -11,58 +11,43 @@ from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QApplication, QLabel, QToolButton, QToolTip
 from pytestqt.qtbot import QtBot
 
-from dropline.meter import Figures as Measured
-from dropline.meter import LittlesLaw
-from dropline.station.reading import Reading
 from dropline_desktop import quantities as q
 from dropline_desktop.figures import Figures
 from dropline_desktop.theme import Mode, Theme
 from dropline_desktop.tiles import Tile, Tiles
 
-FIGURES = Measured(
-    start=0.0,
-    end=10.0,
+from .readings import IDLE
+
+FIGURES = replace(
+    IDLE.figures,
     arrivals=30,
     finished=25,
-    failed=0,
-    retried=0,
-    cancelled=0,
     arrival_rate=3.0,
     throughput=2.5,
     service_rate=1.25,
     mean_in_system=12.34,
     mean_waiting=8.0,
     mean_busy=4.0,
-    mean_workers=4.0,
     utilisation=0.984,
     mean_response=2.0,
     mean_wait=1.2,
 )
-READING = Reading(
-    station="send",
+READING = replace(
+    IDLE,
     t=10.0,
-    paused=False,
-    wanted=4,
-    running=4,
     busy=4,
     waiting=9,
     in_system=13,
     finished=25,
-    failed=0,
-    cancelled=0,
     oldest=3.0,
     bytes_rate=3_100_000.0,
     eta=125.0,
     eta_low=110.0,
     eta_high=145.0,
-    window=10.0,
     figures=FIGURES,
     p50=1.5,
     p95=3.21,
     p99=4.0,
-    little=LittlesLaw(0.0, 0.0, 0.0, 0.0, True),
-    responses=0.0,
-    next_try=None,
 )
 
 

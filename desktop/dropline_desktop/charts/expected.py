@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import pyqtgraph as pg
 from PySide6.QtCore import QObject, QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen, QTransform
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
 from dropline.tuning import Figure
+from dropline_desktop.charts.overlay import Overlay
 from dropline_desktop.charts.strip import Strip
 from dropline_desktop.theme import Line, Theme
 
@@ -73,7 +73,7 @@ class Expected(QObject):
             )
 
 
-class _Band(pg.GraphicsObject):
+class _Band(Overlay):
     """The spans of one chart, drawn in pixels of the window."""
 
     def __init__(self, theme: Theme, strip: Strip, line: Line) -> None:
@@ -89,14 +89,6 @@ class _Band(pg.GraphicsObject):
         if spans or self._spans:
             self._spans = spans
             self.update()
-
-    def boundingRect(self) -> QRectF:
-        """The whole chart."""
-        return QRectF(self.viewRect())
-
-    def viewRangeChanged(self) -> None:
-        """Called by pyqtgraph when the chart is panned or zoomed."""
-        self.prepareGeometryChange()
 
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import pyqtgraph as pg
 from PySide6.QtCore import QCoreApplication, QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QFontMetricsF, QPainter, QPen
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
@@ -23,6 +22,7 @@ from dropline.events import (
     WorkersChanged,
 )
 from dropline.station import Order
+from dropline_desktop.charts.overlay import Overlay
 from dropline_desktop.sentences import order_name
 from dropline_desktop.theme import Size, Space, Theme
 
@@ -85,7 +85,7 @@ _LOOKS = {
 _ROWS = 2  # of labels, before one is left out for want of room
 
 
-class MarksItem(pg.GraphicsObject):
+class MarksItem(Overlay):
     """Draws the marks of one chart; drawn in pixels, so that labels are never stretched."""
 
     def __init__(self, theme: Theme, *, labels: bool) -> None:
@@ -100,14 +100,6 @@ class MarksItem(pg.GraphicsObject):
         if marks or self._marks:
             self._marks = marks
             self.update()
-
-    def boundingRect(self) -> QRectF:
-        """The whole chart."""
-        return QRectF(self.viewRect())
-
-    def viewRangeChanged(self) -> None:
-        """Called by pyqtgraph when the chart is panned or zoomed."""
-        self.prepareGeometryChange()
 
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None

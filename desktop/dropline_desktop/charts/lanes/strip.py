@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import pyqtgraph as pg
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QLabel, QStyleOptionGraphicsItem, QWidget
@@ -18,6 +17,7 @@ from dropline_desktop.charts.history import Floats
 from dropline_desktop.charts.lanes.bars import Outcome
 from dropline_desktop.charts.lanes.painter import Frame, Painter
 from dropline_desktop.charts.lanes.raster import Ground, Look, lane_edges
+from dropline_desktop.charts.overlay import Overlay
 from dropline_desktop.charts.strip import Strip
 from dropline_desktop.language import worded
 from dropline_desktop.theme import Size, Space, Theme
@@ -174,7 +174,7 @@ class LaneStrip(Strip):
         self._tell()
 
 
-class _Picture(pg.GraphicsObject):
+class _Picture(Overlay):
     """A frame, as one image at its place in time."""
 
     def __init__(self) -> None:
@@ -192,14 +192,6 @@ class _Picture(pg.GraphicsObject):
         if origin != self._origin:
             self._origin = origin
             self.update()
-
-    def boundingRect(self) -> QRectF:
-        """The whole chart."""
-        return QRectF(self.viewRect())
-
-    def viewRangeChanged(self) -> None:
-        """Called by pyqtgraph when the chart is panned or zoomed."""
-        self.prepareGeometryChange()
 
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
