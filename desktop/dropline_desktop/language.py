@@ -42,9 +42,11 @@ class Translation(QObject):
     def speak(self, language: Language) -> None:
         """Use this language from now on."""
         self.language = language
-        own = _of_system()
+        system, own = QLocale.system(), _of_system()
         spoken = own if language is Language.SYSTEM else language
-        QLocale.setDefault(QLocale.system() if spoken is own else QLocale(spoken.value))
+        # The C locale, of a system that was never set up, writes 1000000 without its commas.
+        keep = spoken is own and system.language() is not QLocale.Language.C
+        QLocale.setDefault(system if keep else QLocale(spoken.value))
         for translator in self._installed:
             self._app.removeTranslator(translator)
         ours = files("dropline_resources").joinpath("translations")

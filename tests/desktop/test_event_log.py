@@ -145,7 +145,7 @@ def test_the_log_is_bounded_and_says_so(log, qtbot):
     assert log.model.rowCount() == KEPT
     assert lines(log)[-1] == "Cancelled: file -1"
     assert log.model.forgotten == total + 1 - KEPT
-    assert log._forgotten.text() == f"{log.model.forgotten} older not kept"
+    assert log._forgotten.text() == f"{log.model.forgotten:,} older not kept"
 
 
 def test_the_filter_holds_for_old_and_new(log, qtbot):

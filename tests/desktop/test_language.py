@@ -173,7 +173,7 @@ def test_figures_follow_the_language(translation):
 
 def test_one_is_not_many(translation):
     assert drained_sentence(1, 0, 0) == "1 file sent"
-    assert drained_sentence(1234, 1, 0) == "1234 files sent, 1 failed"
+    assert drained_sentence(1234, 1, 0) == "1,234 files sent, 1 failed"
     assert sentence(ScanFinished("1", 1, 5, 0, False)) == (
         "Scan finished: 1 file found, 5 bytes, 0 refused"
     )

@@ -291,7 +291,7 @@ def test_the_panel_counts_and_filters(panel, qtbot):
 def test_the_scan_line_says_how_far_it_is_and_stops(panel, qtbot):
     panel.take(messages(ScanProgressed("d1", 12345, 9, 3), ScanProgressed("d2", 5, 1, 0)))
     qtbot.waitUntil(lambda: panel._scan_line.isVisibleTo(panel))
-    assert panel._scan_text.text() == "Scanning… 12350 files found, 3 refused"
+    assert panel._scan_text.text() == "Scanning… 12,350 files found, 3 refused"
     with qtbot.waitSignal(panel.stopScanAsked):
         panel._scan_line.findChild(type(panel._cancel_all)).click()
     panel.take(messages(ScanFinished("d1", 0, 0, 0, False), ScanFinished("d2", 0, 0, 0, False)))
