@@ -3,7 +3,7 @@
 # Arguments for the program behind a target: make test ARGS="tests/core -k meter"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check bench pictures translations lock
+.PHONY: help run test test-all check bench pictures translations dist lock
 
 ARGS ?=
 PYTHON ?= python3
@@ -53,6 +53,10 @@ pictures: ## the READMEs' pictures of the window, anew
 translations: ## the strings of the code into the Qt Linguist sources, and those compiled
 	$(prepare)
 	@$(BIN)/python tools/translations.py
+
+dist: ## what is published, made and tried out, into build/dist
+	$(prepare)
+	@$(BIN)/python tools/dist.py
 
 lock: ## requirements.lock anew; ARGS=--upgrade moves every pin to its newest
 	$(prepare)

@@ -1,3 +1,3 @@
 """Dropline: drop files in, watch the line, tune it."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"

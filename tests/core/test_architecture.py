@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import configparser
+import os
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from hatchling.builders.wheel import WheelBuilder
@@ -98,3 +101,45 @@ def test_no_file_names_a_package_registry(files: list[str]) -> None:
         name for name in files if any(host in (ROOT / name).read_bytes().lower() for host in hosts)
     ]
     assert naming == []
+
+
+def test_the_desktop_file_and_metainfo_are_sound() -> None:
+    packaging = ROOT / "tools" / "packaging"
+    entry = configparser.ConfigParser(interpolation=None)
+    entry.optionxform = str  # type: ignore[assignment,method-assign]
+    entry.read(packaging / "dropline.desktop", encoding="utf-8")
+    assert entry["Desktop Entry"]["Exec"] == "dropline %F"
+    assert (ROOT / "resources/dropline_resources/icons/dropline.svg").is_file()
+    told = ElementTree.parse(packaging / "dropline.metainfo.xml").getroot()
+    assert told.findtext("launchable") == "dropline.desktop"
+    assert told.findtext("project_license") == "MIT"
+
+
+def test_a_wheel_unpacked_alone_sends_a_file(tmp_path: Path) -> None:
+    """The libraries are those of this environment, Dropline comes from the wheel only."""
+    wheel = next(WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"]))
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    (tmp_path / "file").write_text("content")
+    script = f"""
+import sys
+sys.path[:0] = [{str(tmp_path / "site")!r}]
+import dropline
+from dropline_desktop.__main__ import main
+assert dropline.__file__.startswith({str(tmp_path)!r}), dropline.__file__
+from dropline.receiver import Receiver
+from pathlib import Path
+receiver = Receiver(Path({str(tmp_path / "data")!r}), port=0)
+receiver.start()
+try:
+    sys.exit(main(["send", {str(tmp_path / "file")!r}, "--to", receiver.url]))
+finally:
+    receiver.stop()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "DROPLINE_HOME": str(tmp_path / "home")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "1 file sent and verified" in done.stdout + done.stderr

@@ -20,6 +20,8 @@ from dropline.intake.walk import Batch, Found, Refused, Root, walk
 MOMENT = 0.1
 #: The other process says at least so often, in seconds, that it is still walking.
 PULSE = 0.1
+#: The argument by which a bundled program, which brings no interpreter, runs `main`.
+WALK = "--walk-apart"
 # -P: nothing is imported from the folder that the program happens to run in.
 _COMMAND = ("-P", "-c", "from dropline.intake.apart import main; main()")
 
@@ -67,10 +69,8 @@ def walk_apart(
 
 
 def _start() -> subprocess.Popen[bytes]:
-    if getattr(sys, "frozen", False):
-        raise OSError("a bundled program brings no interpreter to start")
     return subprocess.Popen(
-        [sys.executable, *_COMMAND],
+        [sys.executable, *((WALK,) if getattr(sys, "frozen", False) else _COMMAND)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,  # Ctrl+C is for this program, which ends the walk itself
