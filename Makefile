@@ -46,9 +46,9 @@ bench: ## the benchmarks
 	$(prepare)
 	@$(BIN)/python tests/benchmarks/run.py $(ARGS)
 
-pictures: ## the READMEs' pictures of the window, anew
+pictures: ## pictures of the READMEs and the guide, anew; ARGS=--all: all there are, to look at
 	$(prepare)
-	@$(BIN)/python tools/pictures.py --state busy --language en --language zh_CN
+	@$(BIN)/python tools/pictures.py $(ARGS)
 
 translations: ## the strings of the code into the Qt Linguist sources, and those compiled
 	$(prepare)
