@@ -3,7 +3,7 @@
 # Arguments for the program behind a target: make test ARGS="tests/core -k meter"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check bench pictures translations lock
+.PHONY: help run test test-all check bench guide pictures translations lock
 
 ARGS ?=
 PYTHON ?= python3
@@ -45,6 +45,11 @@ check: ## format, lint, types, import contracts and translations
 bench: ## the benchmarks
 	$(prepare)
 	@$(BIN)/python tests/benchmarks/run.py $(ARGS)
+
+guide: ## the guide into build/guide; a warning fails
+	$(prepare)
+	@$(BIN)/python -m sphinx -q -W --keep-going docs build/guide $(ARGS)
+	@echo build/guide/index.html
 
 pictures: ## pictures of the READMEs and the guide, anew; ARGS=--all: all there are, to look at
 	$(prepare)

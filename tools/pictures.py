@@ -52,6 +52,8 @@ GUIDE = ("idle", "failures", *WINDOWS)
 #: Logical size of the window, and those of the whole set.
 SIZE = (1440, 860)
 SIZES = ((1024, 640), (1440, 900), (3840, 2160))
+#: Seconds in which all parts are drawn anew and have the last figures.
+SETTLE = 2.0
 #: Files of the busy picture, and the workers before and after the change that it shows.
 FILES, BEFORE, AFTER = 60_000, 2, 8
 #: The film: files that are dropped, seconds until more workers come and until its end, frames a
@@ -174,8 +176,11 @@ class Session:
 
     def history(self) -> None:
         """What the line did, as the window shows it that also saves a report."""
-        self.app.drop([os.fspath(self.make_files("Holiday 2026", 3000))])
-        self.until(lambda: self._finished() >= 3000)
+        self.app.drop([os.fspath(self.make_files("Holiday 2026", 20_000))])
+        self.until(lambda: self._finished() >= 5_000)
+        self.app.window.tuner.spin.setValue(AFTER)
+        self.until(lambda: self._finished() >= 20_000)
+        self.go_on(3.0)
         self._trigger("history")
         self.go_on(2.0)
 
@@ -251,10 +256,11 @@ def photograph(
     getattr(session, state)()
     main, shown = session.app.window, session.shown
     for mode, (width, height) in product(themes, sizes if shown is main else sizes[:1]):
-        session.app.theme.set_mode(mode)
+        if session.app.theme.mode != mode:
+            session.app.theme.set_mode(mode)
         if shown is main:
             main.resize(width, height)
-        session.go_on(0.3)
+        session.go_on(SETTLE)
         main.instruments.charts.draw()  # all, and none of them half
         path = stem.format(mode.value)
         if shown is main and len(sizes) > 1:
@@ -275,9 +281,8 @@ def record(session: Session, path: Path) -> None:
 
 def with_session(qt: QApplication, language: Language, act: Callable[[Session], None]) -> None:
     """Run the program for one set of pictures."""
-    (ROOT / "build").mkdir(exist_ok=True)
-    # beside the project: what lies in a temporary folder would be held first
-    with tempfile.TemporaryDirectory(dir=ROOT / "build") as folder:
+    # at home: what lies in a temporary folder would be held first
+    with tempfile.TemporaryDirectory(prefix="dropline-", dir=Path.home()) as folder:
         os.chmod(folder, stat.S_IRWXU)
         session = Session(qt, Path(folder), Mode.LIGHT, language)
         act(session)
