@@ -24,7 +24,7 @@ myst_heading_anchors = 3
 html_theme = "furo"
 html_show_copyright = False
 html_copy_source = False
-exclude_patterns = ["window-*"]
+highlight_language = "none"
 
 
 def setup(app: Sphinx) -> None:

@@ -4,9 +4,11 @@ The real program runs off screen in a data folder of its own, sends real files t
 and is photographed idle, busy, with failures and under a simulated load, with its dialogs and other
 windows too; and filmed from a drop to its end.
 
-    make pictures                      those of the READMEs and of the guide
-    make pictures ARGS=--all           every state in each language, theme and size, to look at
-    python tools/pictures.py --out DIR [--state S]… [--theme T]… [--language L]… [--size WxH]…
+    make pictures                      those of the READMEs and of the guide, into docs
+    make pictures ARGS=--film          the READMEs' films alone
+    make pictures ARGS=--all           every state in each language, theme and size, to look at,
+                                       into build/pictures
+    python tools/pictures.py [--out DIR] --state S… [--theme T]… [--language L]… [--size WxH]…
 
 QT_SCALE_FACTOR=2 makes them as on a screen of high density.
 """
@@ -35,6 +37,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from dropline.home import Home
 from dropline.load import Batch, Exponential, Poisson, Service
 from dropline.station import Reading
+from dropline.tuning import GoalKind
 from dropline_desktop.app import Application, make_qt
 from dropline_desktop.instruments import Instruments
 from dropline_desktop.language import Language
@@ -47,11 +50,13 @@ LANGUAGES = (Language.ENGLISH, Language.CHINESE)
 WINDOW = ("idle", "busy", "failures", "simulation", "steady", "unstable", "probe", "autopilot")
 WINDOWS = ("halve", "watch", "history", "load", "palette")
 STATES = (*WINDOW, *WINDOWS)
-#: What the guide shows, besides the READMEs' busy window.
-GUIDE = ("idle", "failures", *WINDOWS)
+#: What the guide shows.
+GUIDE = ("idle", "busy", "failures", "halve", "watch", "history")
 #: Logical size of the window, and those of the whole set.
 SIZE = (1440, 860)
 SIZES = ((1024, 640), (1440, 900), (3840, 2160))
+#: Seconds, half of the 95th percentile of a line that two workers can just bear.
+HALF = 0.4
 #: Seconds in which all parts are drawn anew and have the last figures.
 SETTLE = 2.0
 #: Files of the busy picture, and the workers before and after the change that it shows.
@@ -162,10 +167,17 @@ class Session:
         self.go_on(40.0)
 
     def halve(self) -> None:
-        """A simulated line that two workers can just bear, since some seconds with the advised."""
+        """A simulated line that two workers can just bear, since it was given the workers that are
+        advised for half of its response time.
+        """
         instruments = self._simulate(Plan(Poisson(17.0), Service(Exponential(0.1)), BEFORE))
         self.go_on(25.0)
-        instruments.tuner.spin.setValue(4)
+        goal, apply = instruments.tune.goal, instruments.tune.advice.apply
+        goal.box.setCurrentIndex(goal.box.findData(str(GoalKind.RESPONSE)))
+        goal.seconds.setValue(HALF)
+        self.go_on(3.0)
+        self.until(apply.isEnabled)
+        apply.click()
         self.go_on(20.0)
 
     def watch(self) -> None:
@@ -258,9 +270,10 @@ def photograph(
     for mode, (width, height) in product(themes, sizes if shown is main else sizes[:1]):
         if session.app.theme.mode != mode:
             session.app.theme.set_mode(mode)
+            session.go_on(SETTLE)
         if shown is main:
             main.resize(width, height)
-        session.go_on(SETTLE)
+        session.go_on(SETTLE / 4)
         main.instruments.charts.draw()  # all, and none of them half
         path = stem.format(mode.value)
         if shown is main and len(sizes) > 1:
@@ -269,6 +282,11 @@ def photograph(
         print(path, flush=True)
     if shown is not main:
         shown.close()
+
+
+def named(stem: str, language: Language) -> str:
+    """The name of a picture, for all languages but English with the language's."""
+    return stem if language is Language.ENGLISH else f"{stem}-{language.value}"
 
 
 def record(session: Session, path: Path) -> None:
@@ -306,8 +324,7 @@ def make_set(
     """Make a picture of each state in each language, theme and size."""
     out.mkdir(parents=True, exist_ok=True)
     for language, state in product(languages, states):
-        which = "" if language is Language.ENGLISH else f"-{language.value}"
-        stem = os.fspath(out / f"window-{state}-{{}}{which}.png")
+        stem = os.fspath(out / (named(f"window-{state}-{{}}", language) + ".png"))
         with_session(
             qt, language, partial(photograph, state=state, stem=stem, themes=themes, sizes=sizes)
         )
@@ -319,7 +336,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--all", action="store_true")
-    parser.add_argument("--film", type=Path, metavar="FILE")
+    parser.add_argument("--film", action="store_true")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--state", action="append", choices=STATES)
     parser.add_argument("--theme", action="append", choices=[mode.value for mode in THEMES])
@@ -327,23 +344,22 @@ def main() -> None:
     parser.add_argument("--size", action="append", type=size_of)
     options = parser.parse_args()
     qt = make_qt()
-    docs = ROOT / "docs"
-    if options.film:
-        with_session(qt, LANGUAGES[0], lambda session: record(session, options.film))
-    elif options.all or options.state:
-        everything = LANGUAGES if options.all else LANGUAGES[:1]
+    languages = [Language(each) for each in options.language or ()]
+    if options.all or options.state:
         make_set(
             qt,
             options.out or ROOT / "build" / "pictures",
             options.state or STATES,
-            [Language(each) for each in options.language or everything],
+            languages or LANGUAGES[: 2 if options.all else 1],
             [Mode(each) for each in options.theme or THEMES],
             options.size or (SIZES if options.all else (SIZE,)),
         )
-    else:
-        make_set(qt, docs, ("busy",), LANGUAGES)
+        return
+    docs = ROOT / "docs"
+    for language in languages or LANGUAGES:  # for the READMEs
+        with_session(qt, language, partial(record, path=docs / (named("drop", language) + ".webp")))
+    if not options.film:
         make_set(qt, docs / "pictures", GUIDE, themes=THEMES[:1])
-        with_session(qt, LANGUAGES[0], lambda session: record(session, docs / "drop.webp"))
 
 
 if __name__ == "__main__":
