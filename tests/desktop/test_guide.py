@@ -88,10 +88,10 @@ def test_menu_entries_exist(page: Path) -> None:
     assert shown <= entries, sorted(shown - entries)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_pictures_exist(page: Path) -> None:
-    for path in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text("utf-8")):
-        assert (page.parent / path).is_file(), path
+@pytest.mark.parametrize("page", [*PAGES, *READMES], ids=lambda page: page.name)
+def test_links_and_pictures_lead_somewhere(page: Path) -> None:
+    for path in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8")):
+        assert "://" in path or (page.parent / path).is_file(), path
 
 
 # ---------------------------------------------------------------------- the developers' pages
