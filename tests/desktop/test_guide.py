@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from PySide6.QtWidgets import QApplication
@@ -24,6 +25,7 @@ PAGES = sorted(DOCS.rglob("*.md"))
 #: Options of other programs that the pages mention.
 OTHERS = {"--parallel", "--version", "--help", "--all"}
 MOST_LINES = 30
+MENUS = ("File, ", "Transfers, ", "View, ", "Help, ")
 
 
 def blocks(page: Path, language: str = "") -> list[str]:
@@ -86,6 +88,18 @@ def test_menu_entries_exist(page: Path) -> None:
     text = " ".join(page.read_text("utf-8").split())
     shown = set(re.findall(r"\*((?:File|Transfers|View|Help), [^*]+)\*", text))
     assert shown <= entries, sorted(shown - entries)
+
+
+@pytest.mark.parametrize(
+    "page", [DOCS / "tutorial.md", *(DOCS / "how-to").glob("*.md")], ids=lambda page: page.name
+)
+def test_words_of_the_window_exist(page: Path) -> None:
+    (sources,) = (ROOT / "resources/dropline_resources/translations").glob("*zh_CN.ts")
+    words = {plain(each.text or "") for each in ElementTree.parse(sources).iter("source")}
+    text = " ".join(page.read_text("utf-8").split())
+    for shown in re.findall(r"(?<!\*)\*([A-Z][^*]+)\*(?!\*)", text):
+        said = shown.partition(", ")[2] if shown.startswith(MENUS) else shown
+        assert any(said.rstrip("…") in word for word in words), shown
 
 
 @pytest.mark.parametrize("page", [*PAGES, *READMES], ids=lambda page: page.name)
