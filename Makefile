@@ -3,7 +3,7 @@
 # Arguments for the program behind a target: make test ARGS="tests/core -k meter"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check bench pictures translations dist lock
+.PHONY: help run test test-all check bench guide pictures translations dist lock
 
 ARGS ?=
 PYTHON ?= python3
@@ -46,9 +46,14 @@ bench: ## the benchmarks
 	$(prepare)
 	@$(BIN)/python tests/benchmarks/run.py $(ARGS)
 
-pictures: ## the READMEs' pictures of the window, anew
+guide: ## the guide into build/guide; a warning fails
 	$(prepare)
-	@$(BIN)/python tools/pictures.py --state busy --language en --language zh_CN
+	@$(BIN)/python -m sphinx -q -W --keep-going docs build/guide $(ARGS)
+	@echo build/guide/index.html
+
+pictures: ## pictures of the READMEs and the guide, anew; ARGS=--all: all there are, to look at
+	$(prepare)
+	@$(BIN)/python tools/pictures.py $(ARGS)
 
 translations: ## the strings of the code into the Qt Linguist sources, and those compiled
 	$(prepare)

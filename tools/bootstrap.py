@@ -191,7 +191,7 @@ def install_packages() -> None:
 def lock() -> None:
     """Write requirements.lock anew from pyproject.toml, moving no pin that need not move."""
     uv = shutil.which("uv") or stop("make lock needs uv on PATH: pip install uv")
-    what = ["pyproject.toml", "--group", "dev", "--group", "bench"]
+    what = ["pyproject.toml", "--group", "dev", "--group", "docs", "--group", "bench"]
     how = ["--universal", "--python-version", "3.11", "--generate-hashes"]
     to = ["--custom-compile-command", "make lock", "--output-file", str(LOCK)]
     must([uv, "pip", "compile", "--quiet", *what, *how, *to, *sys.argv[2:]], "resolving")

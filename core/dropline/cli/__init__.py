@@ -40,7 +40,7 @@ class CommandError(Exception):
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The options of the command `argv[0]`, which must be one of `COMMANDS`."""
     name, *rest = argv
-    return _parser(name, importlib.import_module(f"dropline.cli.{name}")).parse_args(rest)
+    return parser_of(name).parse_args(rest)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
     _log_to_stderr(tracebacks=debug)
     try:
         module = importlib.import_module(f"dropline.cli.{name}")
-        status: int = module.run(_parser(name, module).parse_args(rest))
+        status: int = module.run(parser_of(name).parse_args(rest))
         sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
@@ -75,7 +75,9 @@ class _Parser(argparse.ArgumentParser):
         self.exit(USAGE_ERROR, f"{self.prog}: {message}: see {self.prog} --help\n")
 
 
-def _parser(name: str, module: Any) -> argparse.ArgumentParser:
+def parser_of(name: str) -> argparse.ArgumentParser:
+    """The parser of a command, which must be one of `COMMANDS`."""
+    module: Any = importlib.import_module(f"dropline.cli.{name}")
     parser = _Parser(
         prog=f"dropline {name}",
         description=module.__doc__,
