@@ -130,9 +130,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def receiver(data: Path) -> Iterator[Server]:
+def receiver(data: Path, *options: str) -> Iterator[Server]:
     """`dropline serve` in a process of its own."""
-    command = [sys.executable, "-c", _SERVE, "serve", "--port", "0", "--data", str(data)]
+    command = [sys.executable, "-c", _SERVE, "serve", "--port", "0", "--data", str(data), *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:

@@ -26,6 +26,8 @@ BENCHMARKS = {
     "window": "window",
     "charts": "charts",
     "servers": "wsgi_servers",
+    "receiver": "receiving",
+    "million": "million",
 }
 GROUNDS = Path(__file__).resolve().parents[2] / "build" / "bench"
 
