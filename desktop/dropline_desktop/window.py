@@ -245,7 +245,7 @@ class MainWindow(QMainWindow):
             "record": self.recordWanted.emit,
             "simulate": self.simulateAsked.emit,
             "palette": self.commands.open,
-            "welcome": self.welcome.show,
+            "welcome": lambda: self.welcome.show(),
             "about": self._about,
         }
         return command.make(self._theme, self, runs[command.name])
