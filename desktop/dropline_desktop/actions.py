@@ -184,5 +184,11 @@ def commands() -> tuple[Command, ...]:
             "Ctrl+Shift+P",
             "search",
         ),
+        Command(
+            "welcome",
+            Menu.HELP,
+            translate("Command", "&Welcome…"),
+            translate("Command", "How the line works, and ways to try it"),
+        ),
         Command("about", Menu.HELP, translate("Command", "&About Dropline"), picture="help"),
     )

@@ -27,6 +27,7 @@ from dropline_desktop.interpreter import Interpreter
 from dropline_desktop.language import Translation
 from dropline_desktop.network import Network
 from dropline_desktop.right_of_way import RightOfWay
+from dropline_desktop.samples import make_samples
 from dropline_desktop.settings import Settings
 from dropline_desktop.signals import StopSignals
 from dropline_desktop.theme import Mode, Theme
@@ -210,6 +211,7 @@ class Application(QObject):
         window.languageWanted.connect(self.translation.speak)
         window.openLogAsked.connect(lambda: self.explorers.ask(window))
         window.historyAsked.connect(self._show_history)
+        window.samplesAsked.connect(self._try_samples)
         window.simulateAsked.connect(self._simulate)
         self._show_asked.connect(window.bring_to_front)
 
@@ -269,6 +271,17 @@ class Application(QObject):
         if past is not None:  # else it is just starting
             self.explorers.show_history(past)
 
+    def _try_samples(self) -> None:
+        def make() -> None:
+            try:
+                made = make_samples(self.home.root / "samples")
+            except OSError as error:
+                self._refused.emit(f"The sample files can't be made: {error.strerror}.")
+            else:
+                self.engine.do(lambda line: line.drop([str(made)]))
+
+        threading.Thread(target=make, name="samples", daemon=True).start()
+
     def _simulate(self) -> None:
         if self.simulation is None:
             # Not at the top: it takes what the engine imports while the window shows already.
@@ -301,6 +314,8 @@ def run(paths: Sequence[str] = ()) -> int:
     app = Application(qt, home)
     app.finished.connect(qt.quit)
     app.start(paths)
+    if not paths:
+        app.window.greet()
     return qt.exec()
 
 

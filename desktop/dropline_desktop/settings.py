@@ -116,6 +116,15 @@ class Settings:
         self._file.setValue("language", value.value)
 
     @property
+    def welcomed(self) -> bool:
+        """Whether the first screen was shown."""
+        return bool(self._read("welcomed", 0))
+
+    @welcomed.setter
+    def welcomed(self, value: bool) -> None:
+        self._file.setValue("welcomed", int(value))
+
+    @property
     def last_folder(self) -> str:
         """The folder that files were last chosen in; the user's own at first."""
         return self._read("last_folder", os.path.expanduser("~"))

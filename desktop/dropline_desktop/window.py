@@ -49,6 +49,7 @@ from dropline_desktop.status import StatusBar
 from dropline_desktop.theme import Mode, Space, Theme
 from dropline_desktop.transfers import TransfersPanel
 from dropline_desktop.watched import WatchedFolders
+from dropline_desktop.welcome import Welcome
 
 T = TypeVar("T", bound=StrEnum)
 
@@ -83,6 +84,8 @@ class MainWindow(QMainWindow):
     recordWanted = Signal(bool)
     #: Ask for a simulated load.
     simulateAsked = Signal()
+    #: Make sample files, and send them.
+    samplesAsked = Signal()
     #: Ask for a recorded log to show; show the history.
     openLogAsked = Signal()
     historyAsked = Signal()
@@ -123,6 +126,7 @@ class MainWindow(QMainWindow):
         self.status = StatusBar(theme)
         self.watched = WatchedFolders(theme, self)
         self.share = ShareDialog(theme, self)
+        self.welcome = Welcome(theme, self)
         self._lost: dict[str, str] = {}
         self._lay_out()
         self._make_menus()
@@ -159,6 +163,12 @@ class MainWindow(QMainWindow):
         self.raise_()
         self.activateWindow()
 
+    def greet(self) -> None:
+        """Show the first screen, once."""
+        if not self._settings.welcomed:
+            self._settings.welcomed = True
+            self.welcome.show()
+
     def show_simulation(self, page: QWidget) -> None:
         """Show a simulated line's page in place of the instruments, until `hide_simulation`."""
         self._stage.addWidget(page)
@@ -172,6 +182,7 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         self._save()
         self.watched.close()
+        self.welcome.close()
         super().closeEvent(event)
         self.closed.emit()
 
@@ -234,6 +245,7 @@ class MainWindow(QMainWindow):
             "record": self.recordWanted.emit,
             "simulate": self.simulateAsked.emit,
             "palette": self.commands.open,
+            "welcome": lambda: self.welcome.show(),
             "about": self._about,
         }
         return command.make(self._theme, self, runs[command.name])
@@ -332,6 +344,9 @@ class MainWindow(QMainWindow):
         self.order.orderWanted.connect(self.orderWanted)
         self.status.probeAsked.connect(self.probeAsked)
         self.status.shareAsked.connect(self.share.open)
+        self.welcome.samplesAsked.connect(self.samplesAsked)
+        self.welcome.simulateAsked.connect(self.simulateAsked)
+        self.welcome.filesAsked.connect(self.chooser.files)
         self.chooser.watchChosen.connect(self.watchAsked)
         self.watched.watchAsked.connect(self.chooser.watched)
         self.watched.stopAsked.connect(self.unwatchAsked)

@@ -397,6 +397,14 @@
         <translation>按名称查找当前可用的所有操作</translation>
     </message>
     <message>
+        <source>&amp;Welcome…</source>
+        <translation>欢迎(&amp;W)…</translation>
+    </message>
+    <message>
+        <source>How the line works, and ways to try it</source>
+        <translation>队列如何运作，以及几种试用方式</translation>
+    </message>
+    <message>
         <source>&amp;About Dropline</source>
         <translation>关于 Dropline(&amp;A)</translation>
     </message>
@@ -1083,7 +1091,7 @@
     </message>
     <message>
         <source>Saved as {}</source>
-        <extracomment>Paths to take in; emitted while a drop lasts, see `Drops.received`. Job ids, or None for all. Job ids. Job ids, and the priority that they are to have. Bytes a second, or None for no limit. Try a target that is down now. A folder to watch, or to watch no more. Tell `watched` which files wait to be at rest. Ask for a simulated load. Ask for a recorded log to show; show the history. Seconds that the figures are to be taken over.</extracomment>
+        <extracomment>Paths to take in; emitted while a drop lasts, see `Drops.received`. Job ids, or None for all. Job ids. Job ids, and the priority that they are to have. Bytes a second, or None for no limit. Try a target that is down now. A folder to watch, or to watch no more. Tell `watched` which files wait to be at rest. Ask for a simulated load. Make sample files, and send them. Ask for a recorded log to show; show the history. Seconds that the figures are to be taken over.</extracomment>
         <translation>已保存为 {}</translation>
     </message>
     <message>
@@ -2419,6 +2427,45 @@
     <message>
         <source>What is in a watched folder, and what comes, is sent once it is at rest: each content once. Dropline watches these folders again when it starts.</source>
         <translation>所监视文件夹中现有的和新增的文件，在不再变动后发送，同一内容只发送一次。Dropline 启动时会继续监视这些文件夹。</translation>
+    </message>
+</context>
+<context>
+    <name>Welcome</name>
+    <message>
+        <source>Welcome to Dropline</source>
+        <translation>欢迎使用 Dropline</translation>
+    </message>
+    <message>
+        <source>How the line works</source>
+        <translation>队列如何运作</translation>
+    </message>
+    <message>
+        <source>&lt;b&gt;Files&lt;/b&gt; arrive: λ is how many a second.</source>
+        <translation>&lt;b&gt;文件&lt;/b&gt;到达：λ 是每秒到达的个数。</translation>
+    </message>
+    <message>
+        <source>They &lt;b&gt;wait&lt;/b&gt; in line: L is how many are here, waiting or being sent.</source>
+        <translation>它们在队列中&lt;b&gt;等待&lt;/b&gt;：L 是正在等待或发送的个数。</translation>
+    </message>
+    <message>
+        <source>&lt;b&gt;Workers&lt;/b&gt; send them: μ is how many a second one worker can send.</source>
+        <translation>&lt;b&gt;工作线程&lt;/b&gt;发送它们：μ 是一个工作线程每秒能发送的个数。</translation>
+    </message>
+    <message>
+        <source>The &lt;b&gt;receiver&lt;/b&gt; has them: τ is the time from arrival until then.</source>
+        <translation>&lt;b&gt;接收端&lt;/b&gt;收到它们：τ 是从到达到此刻的时间。</translation>
+    </message>
+    <message>
+        <source>Try with sample files</source>
+        <translation>用示例文件试试</translation>
+    </message>
+    <message>
+        <source>Simulate load…</source>
+        <translation>模拟负载…</translation>
+    </message>
+    <message>
+        <source>Choose files of your own…</source>
+        <translation>选择自己的文件…</translation>
     </message>
 </context>
 <context>

@@ -1,0 +1,19 @@
+"""Small files to try the line with."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+#: Files in one set, and bytes in each.
+COUNT, SIZE = 300, 4096
+
+
+def make_samples(folder: Path) -> Path:
+    """Make a new folder of sample files in `folder`, and return it. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix="try-", dir=folder))
+    for number in range(1, COUNT + 1):
+        (made / f"sample-{number:03}.bin").write_bytes(os.urandom(SIZE))
+    return made
