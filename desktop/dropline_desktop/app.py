@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QCoreApplication, QObject, Signal
 from PySide6.QtWidgets import QApplication
 
 from dropline.events import NetworkUp
@@ -276,7 +276,12 @@ class Application(QObject):
             try:
                 made = make_samples(self.home.root / "samples")
             except OSError as error:
-                self._refused.emit(f"The sample files can't be made: {error.strerror}.")
+                say = QCoreApplication.translate(
+                    "Application",
+                    "The sample files can't be made: {}. Free some room, or drop files of your "
+                    "own.",
+                )
+                self._refused.emit(say.format(error.strerror))
             else:
                 self.engine.do(lambda line: line.drop([str(made)]))
 

@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 from dropline import __version__
 from dropline.bus import EventBus
 from dropline.events import (
+    FilesDropped,
     FolderLost,
     FolderReturned,
     FolderUnwatched,
@@ -126,7 +127,7 @@ class MainWindow(QMainWindow):
         self.status = StatusBar(theme)
         self.watched = WatchedFolders(theme, self)
         self.share = ShareDialog(theme, self)
-        self.welcome = Welcome(theme, self)
+        self.welcome = Welcome(theme)
         self._lost: dict[str, str] = {}
         self._lay_out()
         self._make_menus()
@@ -147,6 +148,7 @@ class MainWindow(QMainWindow):
         bus.subscribe(Reading, self._take_readings, batches=True)
         bus.subscribe(HandlerFailed, self._take_failure)
         bus.subscribe("dropline.recording.", self._take_recording)
+        bus.subscribe(FilesDropped, lambda _message: self._end_welcome())
 
     def show_notice(self, text: str, details: str = "") -> None:
         """Tell the user something that must be read, without stopping anything."""
@@ -164,10 +166,18 @@ class MainWindow(QMainWindow):
         self.activateWindow()
 
     def greet(self) -> None:
-        """Show the first screen, once."""
+        """Show the first screen until something is dropped, once."""
         if not self._settings.welcomed:
             self._settings.welcomed = True
-            self.welcome.show()
+            self._welcome()
+
+    def _welcome(self) -> None:
+        self._stage.setCurrentWidget(self.welcome)
+        self.welcome.samples.setFocus()
+
+    def _end_welcome(self) -> None:
+        if self._stage.currentWidget() is self.welcome:
+            self._stage.setCurrentIndex(self._stage.count() - 1 if self._stage.count() > 2 else 0)
 
     def show_simulation(self, page: QWidget) -> None:
         """Show a simulated line's page in place of the instruments, until `hide_simulation`."""
@@ -182,7 +192,6 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         self._save()
         self.watched.close()
-        self.welcome.close()
         super().closeEvent(event)
         self.closed.emit()
 
@@ -245,7 +254,7 @@ class MainWindow(QMainWindow):
             "record": self.recordWanted.emit,
             "simulate": self.simulateAsked.emit,
             "palette": self.commands.open,
-            "welcome": lambda: self.welcome.show(),
+            "welcome": self._welcome,
             "about": self._about,
         }
         return command.make(self._theme, self, runs[command.name])
@@ -253,6 +262,7 @@ class MainWindow(QMainWindow):
     def _lay_out(self) -> None:
         self._stage = QStackedWidget()
         self._stage.addWidget(self.instruments)
+        self._stage.addWidget(self.welcome)
         self._rows = QSplitter(Qt.Orientation.Vertical)
         self._rows.addWidget(self._stage)
         self._rows.addWidget(self.log)
@@ -344,6 +354,7 @@ class MainWindow(QMainWindow):
         self.order.orderWanted.connect(self.orderWanted)
         self.status.probeAsked.connect(self.probeAsked)
         self.status.shareAsked.connect(self.share.open)
+        self.welcome.left.connect(self._end_welcome)
         self.welcome.samplesAsked.connect(self.samplesAsked)
         self.welcome.simulateAsked.connect(self.simulateAsked)
         self.welcome.filesAsked.connect(self.chooser.files)

@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import QAbstractItemModel, QCoreApplication, QItemSelectionModel, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QAbstractItemModelTester
-from PySide6.QtWidgets import QApplication, QMenu
+from PySide6.QtWidgets import QApplication, QLabel, QMenu
 
 from dropline.bus import Router
 from dropline.events import (
@@ -418,3 +418,21 @@ def test_a_narrow_list_keeps_state_name_and_result(panel):
     for width, hidden in ((330, {Column.SIZE, Column.ATTEMPT, Column.SPEED}), (1200, set())):
         panel.resize(width, 300)
         assert {column for column in Column if panel.view.isColumnHidden(column)} == hidden
+
+
+def test_the_whole_reason_stands_below_the_list(panel, qtbot):
+    why = panel.findChild(QLabel, "transfersWhy")
+    reason = "“/data/2.txt” is not there any more: drop it again."
+    panel.take(queued(1, 4) + messages(FileFailed(2, 5, reason)))
+    panel.show()
+    assert why.isHidden()
+    panel.show_only("failed")
+    qtbot.waitUntil(lambda: not why.isHidden())
+    assert why.text().replace("\u200b", "") == reason
+    panel.show_only("all")
+    qtbot.waitUntil(why.isHidden)
+    qtbot.waitUntil(lambda: panel.model.rowCount() == 3)
+    panel.view.setCurrentIndex(panel.model.index(1, 0))
+    qtbot.waitUntil(lambda: not why.isHidden())
+    panel.view.setCurrentIndex(panel.model.index(0, 0))
+    qtbot.waitUntil(why.isHidden)

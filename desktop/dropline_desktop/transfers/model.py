@@ -259,9 +259,12 @@ class TransfersModel(QAbstractTableModel):
             case Proof.NONE:
                 return self.tr("Sent: not verified by the server")
 
+    def reason(self, row: int) -> str:
+        """Why a file was not sent, or not yet; empty where there is nothing to say."""
+        return printable(self.rows.reasons.get(row, ""))
+
     def _tip(self, row: int) -> str:
-        reason = printable(self.rows.reasons.get(row, ""))
-        outcome = reason or self._result(row)
+        outcome = self.reason(row) or self._result(row)
         lines = [printable(self.rows.path(row)), self._state(row), outcome]
         return "\n".join(filter(None, lines))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 from types import MappingProxyType
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -50,6 +50,8 @@ FILTERS: Mapping[str, frozenset[State]] = MappingProxyType(
 )
 #: Filters that show only once there is something for them.
 RARE = frozenset({"held", "cancelled", "refused"})
+#: Filters that tell at once why the first file was not sent.
+EXPLAINED = frozenset({"failed", "refused"})
 
 
 class TransfersPanel(QWidget):
@@ -87,13 +89,16 @@ class TransfersPanel(QWidget):
         self._scan_line, self._scan_text = self._make_scan_line()
         self._retry_failed = self._button("retry", lambda: self.retryAsked.emit(None))
         self._cancel_all = self._button("cancel", lambda: self.cancelAsked.emit(None))
+        self._why = self._make_why()
         self._lay_out()
         self._typing = self._timer(TYPING, self._look_for)
         self._counting = self._timer(REFRESH, self._count)
         self._filters.buttonToggled.connect(lambda _chip, on: self._look_for() if on else None)
         self.search.textChanged.connect(lambda: self._typing.start())
         self.model.counted.connect(self._count_soon)
-        theme.changed.connect(self._count)
+        self.view.selectionModel().currentRowChanged.connect(self._tell_why)
+        theme.changed.connect(self._dress)
+        self._dress()
         worded(self, self._word)
 
     def take(self, messages: list[Message]) -> None:
@@ -151,6 +156,17 @@ class TransfersPanel(QWidget):
         line.hide()
         return line, text
 
+    def _make_why(self) -> QLabel:
+        """The whole of a reason that the list has no room for."""
+        why = QLabel()
+        why.setObjectName("transfersWhy")
+        why.setTextFormat(Qt.TextFormat.PlainText)
+        why.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        why.setWordWrap(True)
+        why.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        why.hide()
+        return why
+
     def _button(self, picture: str, run: Callable[[], object]) -> QPushButton:
         button = QPushButton(icon(picture, self._theme), "")
         button.clicked.connect(lambda: run())
@@ -180,6 +196,7 @@ class TransfersPanel(QWidget):
         layout.addLayout(actions)
         layout.addWidget(self._scan_line)
         layout.addWidget(self.view, 1)
+        layout.addWidget(self._why)
         order = [*self._chips.values(), self.search, self._retry_failed, self._cancel_all]
         for before, after in pairwise([*order, self.view]):
             self.setTabOrder(before, after)
@@ -190,6 +207,10 @@ class TransfersPanel(QWidget):
         """Choose one of the `FILTERS`."""
         self._chips[name].setChecked(True)
 
+    def _dress(self) -> None:
+        self._why.setStyleSheet(f"color: {self._theme.colours.failed}")
+        self._count()
+
     def _word(self) -> None:
         for chip in self._chips.values():
             chip.setToolTip(self.tr("Show only these files"))
@@ -198,14 +219,28 @@ class TransfersPanel(QWidget):
         self.search.setAccessibleName(self.tr("Search names and errors"))
         self._retry_failed.setText(self.tr("Retry failed"))
         self._cancel_all.setText(self.tr("Cancel all"))
+        self._why.setAccessibleName(self.tr("Why the current file was not sent"))
         self._stop.setText(self.tr("Stop"))
         self._stop.setToolTip(self.tr("Find no more files; those already found stay in the line"))
         self._count()
 
     def _look_for(self) -> None:
-        chosen = next(name for name, chip in self._chips.items() if chip.isChecked())
-        self.model.look_for(FILTERS[chosen], self.search.text().strip())
+        self.model.look_for(FILTERS[self._chosen()], self.search.text().strip())
         self._count()
+
+    def _chosen(self) -> str:
+        """The name of the filter in force."""
+        return next(name for name, chip in self._chips.items() if chip.isChecked())
+
+    def _tell_why(self) -> None:
+        """Of the current file, or of the first where only those are shown that were not sent."""
+        index = self.view.currentIndex()
+        if not index.isValid() and self._chosen() in EXPLAINED:
+            index = self.model.index(0, 0)
+        reason = self.model.reason(self.model.row(index.row())) if index.isValid() else ""
+        # A long path may break behind any of its folders.
+        self._why.setText(reason.replace("/", "/\u200b"))
+        self._why.setVisible(bool(reason))
 
     def _count_soon(self) -> None:
         if not self._counting.isActive():
@@ -219,6 +254,7 @@ class TransfersPanel(QWidget):
             chip.setAccessibleName(f"{self._filter_name(name)}: {format.count(count)}")
             chip.setFont(self._theme.font(Size.CAPTION))
             chip.setVisible(name not in RARE or count > 0 or chip.isChecked())
+        self._tell_why()
         self._retry_failed.setEnabled(counts[State.FAILED] > 0)
         self._cancel_all.setEnabled(any(counts[state] for state in UNFINISHED))
         self._scan_line.setVisible(bool(self._scans))

@@ -46,6 +46,14 @@
     </message>
 </context>
 <context>
+    <name>Application</name>
+    <message>
+        <source>The sample files can&apos;t be made: {}. Free some room, or drop files of your own.</source>
+        <extracomment>The embedded receiver&apos;s port. Everything is closed; nothing of it runs any more. Where the history of the line is read. A sentence for the user, from whatever thread. The ledger&apos;s records and its accuracy. What the line watches, and which files in it wait to be at rest. There once somebody has asked for it.</extracomment>
+        <translation>无法创建示例文件：{}。请腾出空间，或拖入您自己的文件。</translation>
+    </message>
+</context>
+<context>
     <name>AutopilotBox</name>
     <message>
         <source>Auto&amp;pilot: follow the advice</source>
@@ -1898,7 +1906,7 @@
     <name>TransfersPanel</name>
     <message>
         <source>All</source>
-        <extracomment>Milliseconds between two looks at the counts. Milliseconds after the last key before the list is searched. The filters in order, and the states that each shows; an empty set is all. Filters that show only once there is something for them. Job ids to cancel or to retry; None stands for all. Job ids, as `TransfersView` asks for them. A sentence that the user must read.</extracomment>
+        <extracomment>Milliseconds between two looks at the counts. Milliseconds after the last key before the list is searched. The filters in order, and the states that each shows; an empty set is all. Filters that show only once there is something for them. Filters that tell at once why the first file was not sent. Job ids to cancel or to retry; None stands for all. Job ids, as `TransfersView` asks for them. A sentence that the user must read.</extracomment>
         <translation>全部</translation>
     </message>
     <message>
@@ -1952,6 +1960,10 @@
     <message>
         <source>Cancel all</source>
         <translation>全部取消</translation>
+    </message>
+    <message>
+        <source>Why the current file was not sent</source>
+        <translation>当前文件未发送的原因</translation>
     </message>
     <message>
         <source>Stop</source>
@@ -2432,40 +2444,73 @@
 <context>
     <name>Welcome</name>
     <message>
-        <source>Welcome to Dropline</source>
-        <translation>欢迎使用 Dropline</translation>
-    </message>
-    <message>
         <source>How the line works</source>
+        <extracomment>Files drawn at each place. The widest that it gets: longer lines of text read badly. The instruments are wanted: also after each of the ways above.</extracomment>
         <translation>队列如何运作</translation>
     </message>
     <message>
-        <source>&lt;b&gt;Files&lt;/b&gt; arrive: λ is how many a second.</source>
-        <translation>&lt;b&gt;文件&lt;/b&gt;到达：λ 是每秒到达的个数。</translation>
-    </message>
-    <message>
-        <source>They &lt;b&gt;wait&lt;/b&gt; in line: L is how many are here, waiting or being sent.</source>
-        <translation>它们在队列中&lt;b&gt;等待&lt;/b&gt;：L 是正在等待或发送的个数。</translation>
-    </message>
-    <message>
-        <source>&lt;b&gt;Workers&lt;/b&gt; send them: μ is how many a second one worker can send.</source>
-        <translation>&lt;b&gt;工作线程&lt;/b&gt;发送它们：μ 是一个工作线程每秒能发送的个数。</translation>
-    </message>
-    <message>
-        <source>The &lt;b&gt;receiver&lt;/b&gt; has them: τ is the time from arrival until then.</source>
-        <translation>&lt;b&gt;接收端&lt;/b&gt;收到它们：τ 是从到达到此刻的时间。</translation>
+        <source>Files that you drop wait in a line. Workers take them from its front and send them to the receiver. When files come faster than they are sent, the line grows and each file takes longer: more workers may help, and Dropline says how many.</source>
+        <translation>拖入的文件排成队列等待。工作线程从队首取出文件，发送到接收端。文件到达得比发送得快时，队列变长，每个文件耗时更久：增加工作线程也许有帮助，Dropline 会告诉您该用几个。</translation>
     </message>
     <message>
         <source>Try with sample files</source>
         <translation>用示例文件试试</translation>
     </message>
     <message>
+        <source>Makes 300 small files and sends them to the receiver</source>
+        <translation>生成 300 个小文件并发送到接收端</translation>
+    </message>
+    <message>
         <source>Simulate load…</source>
         <translation>模拟负载…</translation>
     </message>
     <message>
-        <source>Choose files of your own…</source>
-        <translation>选择自己的文件…</translation>
+        <source>A made-up line, with charts; no file is sent</source>
+        <translation>模拟一条队列并显示图表；不发送任何文件</translation>
+    </message>
+    <message>
+        <source>Choose files…</source>
+        <translation>选择文件…</translation>
+    </message>
+    <message>
+        <source>Or drop files and folders anywhere on the window.</source>
+        <translation>也可以把文件和文件夹拖到窗口的任意位置。</translation>
+    </message>
+    <message>
+        <source>Show the charts</source>
+        <translation>显示图表</translation>
+    </message>
+    <message>
+        <source>how many come a second</source>
+        <translation>每秒到达多少文件</translation>
+    </message>
+    <message>
+        <source>how many are in the line</source>
+        <translation>队列中有多少文件</translation>
+    </message>
+    <message>
+        <source>how many a worker sends a second</source>
+        <translation>一个工作线程每秒发送多少文件</translation>
+    </message>
+    <message>
+        <source>how long a file takes, from drop to done</source>
+        <translation>一个文件从拖入到完成用时多久</translation>
+    </message>
+    <message>
+        <source>Files</source>
+        <translation>文件</translation>
+    </message>
+    <message>
+        <source>Waiting</source>
+        <translation>等待</translation>
+    </message>
+    <message>
+        <source>Workers</source>
+        <translation>工作线程</translation>
+    </message>
+    <message>
+        <source>Receiver</source>
+        <translation>接收端</translation>
     </message>
 </context>
 <context>
