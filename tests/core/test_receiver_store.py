@@ -593,3 +593,27 @@ def test_a_file_too_large_for_the_file_system(
         assert_sound(tmp_path / "data", listed(url))
     finally:
         limited.close()
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_search_looks_at_so_many_rows_at_a_time_and_misses_none(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch, newest_first: bool
+) -> None:
+    monkeypatch.setattr("dropline.receiver.database.SEARCHED", 10)
+    rows, new_id = Database(database, tmp_path), FileIds()
+    names = [
+        f"{'Needle' if number in (3, 9, 10, 11, 57) else 'hay'} {number}" for number in range(64)
+    ]
+    rows.add([row(name)._replace(file_id=new_id()) for name in names], {})
+    for limit in (1, 2, 10):
+        found: list[str] = []
+        after, requests_made = None, 0
+        while requests_made == 0 or after is not None:
+            files, after = rows.search("needle", limit, after, newest_first=newest_first)
+            assert len(files) <= limit
+            found += [file.name for file in files]
+            requests_made += 1
+        wanted = [name for name in names if name.startswith("Needle")]
+        assert found == (wanted[::-1] if newest_first else wanted)
+        assert requests_made <= 7 + len(wanted)
+    rows.close()

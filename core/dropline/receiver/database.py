@@ -32,6 +32,8 @@ from dropline.receiver.schema import CONTENTS, ERRANDS, FACTS, FILES, NewerError
 
 #: Seconds to wait for another writer of the database.
 BUSY_TIMEOUT = 2.0
+#: Rows whose names one request searches: what it takes doesn't grow with their number.
+SEARCHED = 25_000
 #: Most rows named in one statement.
 _LOOKUP = 200
 
@@ -152,20 +154,28 @@ class Database:
             }
 
     def page(
-        self, limit: int, after: str | None = None, q: str = "", *, newest_first: bool = False
+        self, limit: int, after: str | None = None, *, newest_first: bool = False
     ) -> list[StoredFile]:
-        """Up to `limit` rows in the order in which they were stored, after the row `after`.
+        """Up to `limit` rows in the order in which they were stored, after the row `after`."""
+        return self._rows(_in_order(select(FILES), after, newest_first).limit(limit))
 
-        `q` is looked for in the name, ASCII letters in either case.
+    def search(
+        self, q: str, limit: int, after: str | None = None, *, newest_first: bool = False
+    ) -> tuple[list[StoredFile], str | None]:
+        """Those of the next `SEARCHED` rows that have `q` in the name, up to `limit`.
+
+        ASCII letters in either case. With them comes the id after which to search on; None where
+        all rows have been looked at.
         """
-        file_id = FILES.c.file_id
-        query = select(FILES).limit(limit)
-        query = query.order_by(file_id.desc() if newest_first else file_id)
-        if after is not None:
-            query = query.where(file_id < after if newest_first else file_id > after)
-        if q:
-            query = query.where(FILES.c.name.icontains(q, autoescape=True))
-        return self._rows(query)
+        ids = _in_order(select(FILES.c.file_id), after, newest_first)
+        with self._engine.connect() as connection:
+            end = connection.execute(ids.offset(SEARCHED - 1).limit(1)).scalar()
+        query = _in_order(select(FILES), after, newest_first)
+        if end is not None:
+            query = query.where(FILES.c.file_id >= end if newest_first else FILES.c.file_id <= end)
+        query = query.where(FILES.c.name.icontains(q, autoescape=True))
+        found = self._rows(query.limit(limit + 1))
+        return found[:limit], found[limit - 1].file_id if len(found) > limit else end
 
     def last_id(self) -> str | None:
         """The greatest file id."""
@@ -212,6 +222,14 @@ class Database:
     def _rows(self, query: Select[Any]) -> list[StoredFile]:
         with self._engine.connect() as connection:
             return [StoredFile(*row) for row in connection.execute(query)]
+
+
+def _in_order(query: Select[Any], after: str | None, newest_first: bool) -> Select[Any]:
+    """The rows of a query in the order in which they were stored, after the row `after`."""
+    file_id = FILES.c.file_id
+    if after is not None:
+        query = query.where(file_id < after if newest_first else file_id > after)
+    return query.order_by(file_id.desc() if newest_first else file_id)
 
 
 def _engine(url: str) -> Engine:

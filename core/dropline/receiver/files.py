@@ -86,12 +86,14 @@ def file_routes(store: Store, bus: EventBus, max_size: int | None) -> Blueprint:
         if order not in ("oldest", "newest"):
             raise Problem(MALFORMED, f"`order` is oldest or newest; it was {order!r}.")
         query, after = request.args.get("q", ""), _cursor("after")
-        found = store.files.page(limit + 1, after, query, newest_first=order == "newest")
-        page = found[:limit]
-        more = len(found) > limit
-        return jsonify(
-            files=[_listed(file) for file in page], next=page[-1].file_id if more else None
-        )
+        newest_first = order == "newest"
+        if query:
+            page, more = store.files.search(query, limit, after, newest_first=newest_first)
+        else:
+            found = store.files.page(limit + 1, after, newest_first=newest_first)
+            page = found[:limit]
+            more = page[-1].file_id if len(found) > limit else None
+        return jsonify(files=[_listed(file) for file in page], next=more)
 
     @routes.get("/files/<uuid:file_id>")
     def get(file_id: uuid.UUID) -> Response:

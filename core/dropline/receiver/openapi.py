@@ -145,7 +145,8 @@ def _list() -> Json:
     return _operation(
         "list",
         "The stored files, a page at a time",
-        "At most 1,000 a page. `q` is looked for in the names.",
+        "At most 1,000 a page. `q` is looked for in the names, in those of 25,000 files a request: "
+        "a page may hold fewer files than asked for, or none, and yet have a `next`.",
         [
             _query("limit", limit),
             _query("after", {"type": "string", "format": "uuid"}),

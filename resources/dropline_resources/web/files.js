@@ -62,14 +62,20 @@ async function read(after) {
   asking?.abort();
   const mine = asking = new AbortController();
   const about = new URLSearchParams({ order: "newest", limit: PAGE, q: query });
-  if (after) about.set("after", after);
+  let anew = !after;
+  let found = 0;
   try {
-    const answer = await fetch(`/files?${about}`, { signal: mine.signal });
-    const told = await answer.json();
-    if (!answer.ok) throw new Error(told.detail);
-    files = after ? [...files, ...told.files] : told.files;
-    next = told.next;
-    draw();
+    do { // a search is answered piece by piece: some hold nothing
+      if (after) about.set("after", after);
+      const answer = await fetch(`/files?${about}`, { signal: mine.signal });
+      const told = await answer.json();
+      if (!answer.ok) throw new Error(told.detail);
+      files = anew ? told.files : [...files, ...told.files];
+      anew = false;
+      found += told.files.length;
+      next = after = told.next;
+      draw();
+    } while (next !== null && found < PAGE);
   } catch (error) {
     if (error.name !== "AbortError") announce(say("trouble", { reason: error.message }));
   }
