@@ -30,6 +30,8 @@ MIB = 1 << 20
 MEASURES = ("sender’s CPU, s", "server’s", "sender’s peak, MiB", "server’s")
 DROPLINE = "Dropline, 4 workers"
 TUS = Path(__file__).with_name("tus_sender.js")
+#: What bootstrap installs for tests.
+MODULES = Path(__file__).parents[2] / "build" / "node" / "node_modules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +128,7 @@ def contenders(grounds: Grounds) -> dict[str, Contender]:
         DROPLINE: Contender(receiver, python("dropline", PARALLEL)),
         "curl --parallel": Contender(receiver, curl("--parallel"), no_curl),
         "script, 4 threads": Contender(receiver, python("script", PARALLEL), memory=2.5),
-        "tus-js-client → /tus/": Contender(
-            receiver, partial(_tus, _node_modules(grounds)), _no_tus(grounds)
-        ),
+        "tus-js-client → /tus/": Contender(receiver, _tus, _no_tus(grounds)),
         "rclone copy → webdav": Contender(_webdav, partial(_rclone, grounds.root), no_rclone),
         "curl -T --parallel → webdav": Contender(
             _webdav, curl("--parallel", put=True), no_curl or no_rclone
@@ -235,23 +235,19 @@ def _rclone(root: Path, url: str, paths: Sequence[Path], folder: Path) -> Sequen
 # --- tus ------------------------------------------------------------------------------------------
 
 
-def _node_modules(grounds: Grounds) -> Path:
-    return grounds.root / "node" / "node_modules"
-
-
 def _no_tus(grounds: Grounds) -> str:
     """Why tus can't be tried, if it can't."""
     if shutil.which("node") is None:
         return "–, needs Debian’s nodejs and npm"
-    if not (_node_modules(grounds) / "tus-js-client").is_dir():
-        return f"–, needs npm install --prefix {grounds.root / 'node'} tus-js-client"
+    if not (MODULES / "tus-js-client").is_dir():
+        return "–, needs make test once, which installs tus-js-client"
     with grounds.fresh() as folder, receiver(folder / "data") as server:
         answer = requests.options(f"{server.url}/tus/", timeout=10)
     return "" if answer.status_code == 204 else "–, no /tus/ here"
 
 
-def _tus(modules: Path, url: str, paths: Sequence[Path], folder: Path) -> Sequence[str]:
+def _tus(url: str, paths: Sequence[Path], folder: Path) -> Sequence[str]:
     names = folder / "tus.list"
     names.write_text("".join(f"{path}\n" for path in files(paths)), "utf-8")
     node = ["node", str(TUS), f"{url}/tus/", str(PARALLEL), str(names)]
-    return ["env", f"NODE_PATH={modules}", *node]
+    return ["env", f"NODE_PATH={MODULES}", *node]
