@@ -18,6 +18,7 @@ from dropline.home import Home
 from dropline.station import Order
 from dropline.tuning import By
 from dropline_desktop.bus import QtBus
+from dropline_desktop.crash import CrashReport
 from dropline_desktop.engine import Engine
 from dropline_desktop.errors import ErrorReporter
 from dropline_desktop.explorer import Explorers
@@ -295,6 +296,14 @@ class Application(QObject):
             self.simulation = Simulation(self.window, self.theme, self.right_of_way, self)
         self.simulation.ask()
 
+    def tell_crash(self, details: str) -> None:
+        """Say that the last run crashed; `details` are to be copied."""
+        text = self.tr(
+            "Dropline crashed the last time. What was in the line goes on; please report it with "
+            "the details."
+        )
+        self.window.show_notice(text, details)
+
     def _measure_over(self, seconds: float) -> None:
         self.settings.figures_window = seconds
         self.engine.do(lambda line: line.measure_over(seconds))
@@ -318,10 +327,16 @@ def run(paths: Sequence[str] = ()) -> int:
     qt = make_qt(sys.argv[:1])
     app = Application(qt, home)
     app.finished.connect(qt.quit)
+    crash = CrashReport(home.logs)
+    details = crash.begin()
     app.start(paths)
+    if details:
+        app.tell_crash(details)
     if not paths:
         app.window.greet()
-    return qt.exec()
+    status = qt.exec()
+    crash.end()
+    return status
 
 
 def log_to(home: Home) -> None:

@@ -52,6 +52,10 @@
         <extracomment>The embedded receiver&apos;s port. Everything is closed; nothing of it runs any more. Where the history of the line is read. A sentence for the user, from whatever thread. The ledger&apos;s records and its accuracy. What the line watches, and which files in it wait to be at rest. There once somebody has asked for it.</extracomment>
         <translation>无法创建示例文件：{}。请腾出空间，或拖入您自己的文件。</translation>
     </message>
+    <message>
+        <source>Dropline crashed the last time. What was in the line goes on; please report it with the details.</source>
+        <translation>Dropline 上次崩溃了。队列中的文件会继续发送；请附上详细信息报告此问题。</translation>
+    </message>
 </context>
 <context>
     <name>AutopilotBox</name>
