@@ -108,6 +108,12 @@ def commands() -> tuple[Command, ...]:
             "paste",
         ),
         Command(
+            "sendTo",
+            Menu.FILE,
+            translate("Command", "Send &to…"),
+            translate("Command", "Choose where files go, and test whether they can be sent there"),
+        ),
+        Command(
             "watchFolder",
             Menu.FILE,
             translate("Command", "&Watch a folder…"),

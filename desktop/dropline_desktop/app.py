@@ -19,6 +19,7 @@ from dropline.station import Order
 from dropline.tuning import By
 from dropline_desktop.bus import QtBus
 from dropline_desktop.crash import CrashReport
+from dropline_desktop.destination import DestinationDialog
 from dropline_desktop.engine import Engine
 from dropline_desktop.errors import ErrorReporter
 from dropline_desktop.explorer import Explorers
@@ -93,6 +94,12 @@ class Application(QObject):
             shown=self._show_asked.emit,
             give_way=self.right_of_way.give_way,
             port=port,
+            target=(self.settings.target, self.settings.target_user),
+        )
+        if self.settings.target:
+            self.window.setWindowTitle(f"Dropline → {self.settings.target}")
+        self.destination = DestinationDialog(
+            self.theme, self.settings, home.installation, self.window
         )
         self._connect()
 
@@ -212,6 +219,7 @@ class Application(QObject):
         window.languageWanted.connect(self.translation.speak)
         window.openLogAsked.connect(lambda: self.explorers.ask(window))
         window.historyAsked.connect(self._show_history)
+        window.sendToAsked.connect(self.destination.open)
         window.samplesAsked.connect(self._try_samples)
         window.simulateAsked.connect(self._simulate)
         self._show_asked.connect(window.bring_to_front)

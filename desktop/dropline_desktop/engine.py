@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dropline.line import Line
     from dropline.receiver import Receiver
     from dropline.station import Instruments
+    from dropline.targets import Target
 
 _log = logging.getLogger(__name__)
 
@@ -59,11 +60,13 @@ class Engine:
         shown: Callable[[], None],
         give_way: Callable[[], None],
         port: int,
+        target: tuple[str, str] = ("", ""),
     ) -> None:
         """`failed` gets a sentence when the engine cannot start, `noticed` one on what goes wrong
         beside it; `kept` gets where the history of the line is read, once it can be; `shown` is
         called when another start of the program wants the window to show. All are called in other
         threads; `give_way` by those that work, between two files.
+        `target`: its URL and the user there; without a URL it is the receiver inside.
         """
         self._home = home
         self._bus = bus
@@ -74,6 +77,7 @@ class Engine:
         self._shown = shown
         self._give_way = give_way
         self._port = port
+        self._target = target
         self._receiver: Receiver | None = None
         self._line: Line | None = None
         self._keeper: Keeper | None = None
@@ -162,7 +166,6 @@ class Engine:
         from dropline.history import Keeper, Store
         from dropline.line import Line
         from dropline.receiver import Receiver
-        from dropline.targets import ReceiverTarget
 
         receiver = self._receiver = Receiver(
             self._home.receiver_data,
@@ -173,12 +176,7 @@ class Engine:
         for topic in FORWARDED:
             receiver.bus.subscribe(topic, self._forward, batches=True)
         receiver.start()
-        target = ReceiverTarget(
-            receiver.url,
-            installation=self._home.installation(),
-            alias=EMBEDDED,
-            identity=receiver.identity,
-        )
+        target = self._open_target(receiver)
         line = Line(
             target,
             self._bus,
@@ -205,6 +203,18 @@ class Engine:
             for command in self._early:  # inside the lock: what is asked next comes after them
                 command(line)
             self._early.clear()
+
+    def _open_target(self, receiver: Receiver) -> Target:
+        from dropline.targets import ReceiverTarget
+        from dropline.targets.chosen import Chosen
+
+        installation = self._home.installation()
+        url, user = self._target
+        if url:
+            return Chosen(url, user).open(installation)
+        return ReceiverTarget(
+            receiver.url, installation=installation, alias=EMBEDDED, identity=receiver.identity
+        )
 
     def _stations(self) -> list[Instruments]:
         """The figures of the line's station, for the receiver's page and /metrics."""

@@ -88,6 +88,24 @@ class Settings:
         self._file.setValue("watched", json.dumps(list(value)))
 
     @property
+    def target(self) -> str:
+        """The URL of the target that is sent to; empty for the window's own receiver."""
+        return self._read("target", "")
+
+    @target.setter
+    def target(self, value: str) -> None:
+        self._file.setValue("target", value)
+
+    @property
+    def target_user(self) -> str:
+        """The user at the target; the secret is in the keyring."""
+        return self._read("target_user", "")
+
+    @target_user.setter
+    def target_user(self, value: str) -> None:
+        self._file.setValue("target_user", value)
+
+    @property
     def figures_window(self) -> float:
         """Seconds over which the figures are measured."""
         return self._read("figures_window", 10.0)

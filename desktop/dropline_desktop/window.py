@@ -85,6 +85,8 @@ class MainWindow(QMainWindow):
     recordWanted = Signal(bool)
     #: Ask for a simulated load.
     simulateAsked = Signal()
+    #: Ask where files shall go.
+    sendToAsked = Signal()
     #: Make sample files, and send them.
     samplesAsked = Signal()
     #: Ask for a recorded log to show; show the history.
@@ -254,6 +256,7 @@ class MainWindow(QMainWindow):
             "record": self.recordWanted.emit,
             "simulate": self.simulateAsked.emit,
             "palette": self.commands.open,
+            "sendTo": self.sendToAsked.emit,
             "welcome": self._welcome,
             "about": self._about,
         }

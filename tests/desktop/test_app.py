@@ -47,6 +47,7 @@ from dropline_desktop.charts.contents import COLUMNS
 from dropline_desktop.dropped import to_url
 from dropline_desktop.network import Reachability
 from dropline_desktop.quantities import THROUGHPUT
+from dropline_desktop.settings import Settings
 from dropline_desktop.transfers.rows import State
 
 PATIENCE = 30_000  # milliseconds
@@ -647,3 +648,25 @@ def test_the_probe_tells_how_it_ended(app, wait):
     wait(lambda: panel.probe.words.text())
     assert "probe" in panel.probe.words.text().lower()
     wait(lambda: not panel.probe.progress.isVisible())
+
+
+def test_files_go_to_the_target_that_was_chosen(application, wait, dropline_home, tmp_path):
+    other = Receiver(tmp_path / "other", port=0)
+    other.start()
+    try:
+        settings = Settings(dropline_home)
+        settings.target = other.url
+        settings.save()
+        app = application()
+        app.start()
+        folder = make_files(tmp_path / "files", 5)
+        drop(app.window, folder)
+        wait(lambda: sent(app) == 5 + len(ODD_NAMES) + 1)
+        listed = requests.get(f"{other.url}/files", timeout=5).json()["files"]
+        assert len(listed) == 5 + len(ODD_NAMES) + 1
+        own = requests.get(f"{app.engine._receiver.url}/files", timeout=5).json()["files"]
+        assert own == []
+    finally:
+        app.shutdown()
+        wait(lambda: app.ended)
+        other.stop()

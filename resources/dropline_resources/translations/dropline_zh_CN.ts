@@ -325,6 +325,14 @@
         <translation>发送已复制的文件，或以文本形式复制的路径</translation>
     </message>
     <message>
+        <source>Send &amp;to…</source>
+        <translation>发送到(&amp;T)…</translation>
+    </message>
+    <message>
+        <source>Choose where files go, and test whether they can be sent there</source>
+        <translation>选择文件发往何处，并测试能否发送</translation>
+    </message>
+    <message>
         <source>&amp;Watch a folder…</source>
         <translation>监视文件夹(&amp;W)…</translation>
     </message>
@@ -489,6 +497,58 @@
         <translation>
             <numerusform>%Ln 个工作线程</numerusform>
         </translation>
+    </message>
+</context>
+<context>
+    <name>DestinationDialog</name>
+    <message>
+        <source>Send to…</source>
+        <extracomment>Addresses as examples of what can be sent to. What a trial or the keyring said, from their thread: whether all is well, and a sentence.</extracomment>
+        <translation>发送到…</translation>
+    </message>
+    <message>
+        <source>Files go to the receiver inside this window, or to an address of yours: another receiver of Dropline&apos;s, WebDAV, tus, S3 or a form. Examples: {}</source>
+        <translation>文件发往本窗口内的接收端，或您指定的地址：另一个 Dropline 接收端、WebDAV、tus、S3 或表单。例如：{}</translation>
+    </message>
+    <message>
+        <source>&amp;Address</source>
+        <translation>地址(&amp;A)</translation>
+    </message>
+    <message>
+        <source>&amp;User</source>
+        <translation>用户(&amp;U)</translation>
+    </message>
+    <message>
+        <source>&amp;Password or token</source>
+        <translation>密码或令牌(&amp;P)</translation>
+    </message>
+    <message>
+        <source>as kept in the keyring</source>
+        <translation>使用密钥环中保存的</translation>
+    </message>
+    <message>
+        <source>&amp;Test: send a small file</source>
+        <translation>测试：发送一个小文件(&amp;T)</translation>
+    </message>
+    <message>
+        <source>Use from the next start on</source>
+        <translation>下次启动起使用</translation>
+    </message>
+    <message>
+        <source>Use the receiver in this window</source>
+        <translation>使用本窗口内的接收端</translation>
+    </message>
+    <message>
+        <source>It works: {} is there, and verified.</source>
+        <translation>可以使用：{} 已送达并通过校验。</translation>
+    </message>
+    <message>
+        <source>It works: {} was taken; the server does not prove what it holds.</source>
+        <translation>可以使用：服务器已接收 {}，但未证明其内容。</translation>
+    </message>
+    <message>
+        <source>One moment…</source>
+        <translation>请稍候…</translation>
     </message>
 </context>
 <context>
@@ -1103,7 +1163,7 @@
     </message>
     <message>
         <source>Saved as {}</source>
-        <extracomment>Paths to take in; emitted while a drop lasts, see `Drops.received`. Job ids, or None for all. Job ids. Job ids, and the priority that they are to have. Bytes a second, or None for no limit. Try a target that is down now. A folder to watch, or to watch no more. Tell `watched` which files wait to be at rest. Ask for a simulated load. Make sample files, and send them. Ask for a recorded log to show; show the history. Seconds that the figures are to be taken over.</extracomment>
+        <extracomment>Paths to take in; emitted while a drop lasts, see `Drops.received`. Job ids, or None for all. Job ids. Job ids, and the priority that they are to have. Bytes a second, or None for no limit. Try a target that is down now. A folder to watch, or to watch no more. Tell `watched` which files wait to be at rest. Ask for a simulated load. Ask where files shall go. Make sample files, and send them. Ask for a recorded log to show; show the history. Seconds that the figures are to be taken over.</extracomment>
         <translation>已保存为 {}</translation>
     </message>
     <message>
