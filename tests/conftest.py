@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
+import keyring
 import pytest
 from hypothesis import settings
+from keyring.backend import KeyringBackend
 
 ROOT = Path(__file__).resolve().parent.parent
 THREADS_END_WITHIN = 5.0
@@ -82,3 +84,32 @@ def need_program() -> Callable[[str, str], str]:
         pytest.skip(reason)
 
     return need
+
+
+class MemoryKeyring(KeyringBackend):
+    """A keyring in memory."""
+
+    priority = 1.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[tuple[str, str], str] = {}
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self.kept.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        assert username, "some backends take no empty name"
+        self.kept[service, username] = password
+
+    def delete_password(self, service: str, username: str) -> None:
+        del self.kept[service, username]
+
+
+@pytest.fixture
+def memory() -> Iterator[MemoryKeyring]:
+    """A keyring in memory, in place of this machine's."""
+    before, mine = keyring.get_keyring(), MemoryKeyring()
+    keyring.set_keyring(mine)
+    yield mine
+    keyring.set_keyring(before)

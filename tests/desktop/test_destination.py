@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import keyring
 import pytest
-from keyring.backend import KeyringBackend
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -20,33 +19,6 @@ from dropline_desktop.theme import Mode, Theme
 PATIENCE = 30_000
 
 
-class Memory(KeyringBackend):
-    """A keyring for the test."""
-
-    priority = 1
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kept: dict[tuple[str, str], str] = {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.kept.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.kept[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        del self.kept[service, username]
-
-
-@pytest.fixture
-def secrets() -> Iterator[Memory]:
-    before, memory = keyring.get_keyring(), Memory()
-    keyring.set_keyring(memory)
-    yield memory
-    keyring.set_keyring(before)
-
-
 @pytest.fixture
 def receiver(tmp_path: Path) -> Iterator[Receiver]:
     made = Receiver(tmp_path / "data", port=0, token="a-token-of-its-own")
@@ -56,9 +28,7 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def dialog(
-    tmp_path: Path, qtbot: QtBot, qapp: QApplication, secrets: Memory
-) -> DestinationDialog:
+def dialog(tmp_path: Path, qtbot: QtBot, qapp: QApplication, memory: Any) -> DestinationDialog:
     made = DestinationDialog(Theme(qapp, Mode.LIGHT), Settings(tmp_path), lambda: "test", None)
     qtbot.addWidget(made)
     made.open()
@@ -98,14 +68,14 @@ def test_what_is_wrong_is_said(
 
 
 def test_it_is_remembered_with_the_secret_in_the_keyring(
-    dialog: DestinationDialog, receiver: Receiver, qtbot: QtBot, secrets: Memory, tmp_path: Path
+    dialog: DestinationDialog, receiver: Receiver, qtbot: QtBot, memory: Any, tmp_path: Path
 ) -> None:
     dialog.url.setText(receiver.url)
     dialog.secret.setText("a-token-of-its-own")
     dialog.use.click()
     qtbot.waitUntil(dialog.isHidden, timeout=PATIENCE)
     assert Settings(tmp_path).target == receiver.url
-    assert list(secrets.kept.values()) == ["a-token-of-its-own"]
+    assert list(memory.kept.values()) == ["a-token-of-its-own"]
     assert "a-token-of-its-own" not in (tmp_path / "settings.ini").read_text()
     dialog.open()
     assert dialog.secret.text() == ""

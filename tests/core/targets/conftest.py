@@ -16,10 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import keyring
 import pytest
 import trustme
-from keyring.backend import KeyringBackend
 
 from dropline.station import Attempt
 from dropline.targets import Receipt, Target, Upload
@@ -61,38 +59,6 @@ def serve() -> Callable[..., Receipt]:
             worker.close()
 
     return send
-
-
-# --- secrets --------------------------------------------------------------------------------------
-
-
-class Memory(KeyringBackend):
-    """A keyring in memory."""
-
-    priority = 1.0
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kept: dict[tuple[str, str], str] = {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.kept.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        assert username, "some backends take no empty name"
-        self.kept[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        del self.kept[service, username]
-
-
-@pytest.fixture
-def memory() -> Iterator[Memory]:
-    """A keyring in memory, in place of this machine's."""
-    before, mine = keyring.get_keyring(), Memory()
-    keyring.set_keyring(mine)
-    yield mine
-    keyring.set_keyring(before)
 
 
 # --- programs -------------------------------------------------------------------------------------
