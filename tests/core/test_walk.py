@@ -359,11 +359,26 @@ def test_a_walk_that_gets_no_process_goes_on_here(
     tree: Root, at_once: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = psutil.Process().children()
-    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
     batches = walk_apart([tree])
     found = [next(batches), next(batches)]
     assert psutil.Process().children() == before
     assert items([*found, *batches]) == items(walk([tree]))
+
+
+def test_a_bundled_program_runs_the_walk_itself(
+    tree: Root, at_once: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By an argument, for it brings no interpreter; here a script stands for the program."""
+    program = tmp_path / "program"
+    program.write_text(
+        f"#!{sys.executable} -P\nimport sys\nfrom dropline.intake import apart\n"
+        "assert sys.argv[1:] == [apart.WALK]\napart.main()\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert items(walk_apart([tree])) == items(walk([tree]))
 
 
 def test_held_sources_that_go_as_soon_as_they_are_found_are_all_found(
