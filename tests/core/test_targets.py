@@ -977,7 +977,7 @@ def test_a_connection_that_was_closed_between_two_files_is_made_anew(
 
     def answer(_rogue: Any, connection: socket.socket, _request: Any) -> None:
         connection.sendall(http("201 Created", receipt(sha256=digest)))
-        connection.close()
+        connection.shutdown(socket.SHUT_RDWR)  # at once, whoever else holds the socket
         closed.set()
         raise ConnectionAbortedError
 
