@@ -336,6 +336,8 @@ def test_what_is_to_go_first_is_sent_first(app, wait, tmp_path):
     wait(lambda: model.rows.counts[State.WAITING] == 26)
     app.window.priorityAsked.emit([25], 1)
     wait(lambda: model.rows.first)
+    app.window.tuner.spin.setValue(1)  # of several, another may tell first that it began
+    wait(lambda: app.engine._line.station.counts().running == 1)
     app.window.tuner.pause.click()
     wait(lambda: sent(app) == 26)
     assert started[0].job == 25
@@ -377,14 +379,15 @@ def test_a_target_that_is_down_is_told_and_tried_when_asked(app, wait, tmp_path)
     drop(window, tmp_path / "x")
     wait(lambda: window.status.try_now.isVisible())
     assert window.status.target.text().startswith("Target: down since ")
-    assert window.charts._timeline.marks(0.0, math.inf)[-1].kind is MarkKind.TARGET_DOWN
+    wait(lambda: window.charts._timeline.marks(0.0, math.inf)[-1].kind is MarkKind.TARGET_DOWN)
     back = Receiver(tmp_path / "other", port=port)
     back.start()
     try:
         window.status.try_now.click()
         wait(lambda: sent(app) == 1)
-        assert not window.status.try_now.isVisible()
-        assert window.charts._timeline.marks(0.0, math.inf)[-1].kind is MarkKind.TARGET_UP
+        wait(lambda: not window.status.try_now.isVisible())
+        marks = window.charts._timeline.marks
+        wait(lambda: marks(0.0, math.inf)[-1].kind is MarkKind.TARGET_UP)
     finally:
         back.stop()
 
