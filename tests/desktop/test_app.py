@@ -337,7 +337,7 @@ def test_what_is_to_go_first_is_sent_first(app, wait, tmp_path):
     app.window.priorityAsked.emit([25], 1)
     wait(lambda: model.rows.first)
     app.window.tuner.spin.setValue(1)  # of several, another may tell first that it began
-    wait(lambda: app.engine._line.station.counts().running == 1)
+    wait(lambda: app.engine._line.station.counts().wanted == 1)
     app.window.tuner.pause.click()
     wait(lambda: sent(app) == 26)
     assert started[0].job == 25
