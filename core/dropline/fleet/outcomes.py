@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -108,8 +110,17 @@ class Outcomes:
 
 def _several_writers(connection: Any, _record: object) -> None:
     """SQLite, written by several processes: a committed row outlives a power failure."""
-    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL"):
+    for pragma in ("busy_timeout=30000", "synchronous=FULL"):
         connection.execute(f"PRAGMA {pragma}").close()
+    patience = time.monotonic() + 30
+    while True:  # for the step to WAL SQLite waits for no other that opens the database
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
+                raise
+            time.sleep(0.005)
 
 
 def _outcome(row: Any) -> Outcome:
