@@ -157,11 +157,13 @@ class Repeat:
 class Lie:
     """Change what matches `pattern` in the first answer: each digit becomes another one.
 
-    With `new_only`, answers that call the file known already stay as they are.
+    With `new_only`, answers that call the file known already stay as they are; with `last`, the
+    connection ends with the answer.
     """
 
     pattern: bytes
     new_only: bool = False
+    last: bool = False
     of: ClassVar[Direction] = "answer"
     after: ClassVar[int] = 0
 
@@ -170,7 +172,12 @@ class Lie:
         if self.new_only and b'"duplicate":true' in answer:
             return answer
         other = bytes.maketrans(b"0123456789", b"1234567891")
-        return re.sub(self.pattern, lambda found: found[0].translate(other), answer)
+        lie = re.sub(self.pattern, lambda found: found[0].translate(other), answer)
+        if not self.last:
+            return lie
+        await link.client.write(lie)
+        link.client.finish()
+        raise Over
 
 
 #: Of what a receiver answers: the digest in hexadecimal digits, the size in bytes.

@@ -233,6 +233,29 @@ def test_an_answer_that_comes_twice_costs_no_file_of_the_same_name(
     check_figures(line)
 
 
+@pytest.mark.parametrize("sizes", [[100], [100] * 5, [300 * KB]], ids=["one", "bundle", "large"])
+def test_a_copy_that_was_not_right_is_forgotten_however_often_that_fails(
+    proxy: Proxy,
+    line: Line,
+    stored: Any,
+    heard: Any,
+    until: Until,
+    tmp_path: Path,
+    sizes: list[int],
+) -> None:
+    expected = plant(tmp_path / "tree", sizes)
+    line.pause()
+    until(lambda: heard.of(StationPaused))
+    line.drop([str(tmp_path / "tree")])
+    until(lambda: not line.scanning)
+    proxy.drop()
+    proxy.meet(Lie(SHA256, last=True), *[HangUp()] * 12)
+    line.resume()
+    finish(line, heard, until)
+    assert proxy.left == 0
+    check_whole(line, heard, stored, expected)
+
+
 # --- several faults, in any order -----------------------------------------------------------------
 
 

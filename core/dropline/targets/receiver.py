@@ -48,6 +48,7 @@ from dropline.targets.failures import (
 from dropline.targets.http import BLOCK, TIMEOUTS, StoppableSession, Timeouts
 from dropline.targets.multipart import disposition
 from dropline.targets.pieces import LARGE, NotOfferedError, Pieces
+from dropline.targets.resume import note, noted, outdated
 from dropline.targets.source import Source
 from dropline.targets.target import Receipt, Upload
 
@@ -200,6 +201,7 @@ class _Sender:
 
     def _serve(self, item: Upload, attempt: Attempt) -> Receipt:
         attempt.check()
+        self._discard(item, attempt)
         if item.is_folder:
             return self._send(item, attempt, io.BytesIO(), sha256())
         if item.size > LARGE and self._pieces is not None:
@@ -217,7 +219,8 @@ class _Sender:
     ) -> Receipt:
         key = item.key(self._installation, self._name)
         response, stored = pieces.send(item, source, attempt, key)
-        return self._judge_one(item, response, {"files": [stored]}, source.hash.hexdigest())
+        sent = source.hash.hexdigest()
+        return self._judge_one(item, attempt, response, {"files": [stored]}, sent)
 
     def _send(
         self,
@@ -239,13 +242,18 @@ class _Sender:
         sent = digest.hexdigest()
         if response.status_code not in {200, 201}:
             raise self._refusal(item, Answer.of(response, answer), sent)
-        return self._judge_one(item, response, answer, sent)
+        return self._judge_one(item, attempt, response, answer, sent)
 
     def _judge_one(
-        self, item: Upload, response: requests.Response, answer: dict[str, Any], sent: str
+        self,
+        item: Upload,
+        attempt: Attempt,
+        response: requests.Response,
+        answer: dict[str, Any],
+        sent: str,
     ) -> Receipt:
         try:
-            receipt = self._judge(item, answer["files"][0], sent, _identity(response))
+            receipt = self._judge(item, attempt, answer["files"][0], sent, _identity(response))
         except (LookupError, TypeError) as error:
             raise self._foreign(response) from error
         self._last = frozenset({receipt})
@@ -281,6 +289,7 @@ class _Sender:
         return outcomes
 
     def _part(self, number: int, item: Upload, attempt: Attempt, *, first: bool) -> _Part:
+        self._discard(item, attempt)
         if item.is_folder:
             data, digest = b"", sha256()
         else:
@@ -326,8 +335,8 @@ class _Sender:
                 raise self._refusal(
                     part.item, Answer(status, whole.reason, error, whole.headers), part.sent
                 )
-            return self._judge(part.item, file, part.sent, target)
-        except (TransientError, PermanentError) as problem:
+            return self._judge(part.item, part.attempt, file, part.sent, target)
+        except (Aborted, TransientError, PermanentError) as problem:
             return problem
         except (LookupError, TypeError):
             return PermanentError(f"{self._url} did not say what became of “{part.item.path}”.")
@@ -350,7 +359,9 @@ class _Sender:
             raise ConnectionError("the connection broke in the head of the answer")
         return response, json_object(content)
 
-    def _judge(self, item: Upload, stored: dict[str, Any], sent: str, target: str) -> Receipt:
+    def _judge(
+        self, item: Upload, attempt: Attempt, stored: dict[str, Any], sent: str, target: str
+    ) -> Receipt:
         """Turn what the receiver says of a stored file into a receipt, if it is what was sent.
 
         Raises LookupError or TypeError when it says no such thing.
@@ -377,29 +388,41 @@ class _Sender:
             return receipt
         if receipt.duplicate and not item.content:
             item.content = sent  # the same path, size and time, but the bytes are new ones
-        elif not self._discard(receipt):
-            item.content += sent  # a copy that may go any moment must not be taken for this one
+        else:
+            note(item, self._name, receipt.file_id)
+            attempt.checkpoint()
+            self._discard(item, attempt)
         raise TransientError(
             f"{self._url} holds other bytes than were sent "
             f"({receipt.size} bytes, SHA-256 {receipt.sha256[:12]}… "
             f"instead of {item.size} bytes, {sent[:12]}…)."
         )
 
-    def _discard(self, receipt: Receipt) -> bool:
-        """Have the receiver forget a copy that is not right; whether it surely did.
+    def _discard(self, item: Upload, attempt: Attempt) -> None:
+        """Have the receiver forget the copy that was noted as not right, if there is one.
 
-        Such a copy was never announced as done.
+        Nobody was told of it. Raises when it is not sure to be gone: before that nothing is sent,
+        for a copy that may go any moment must not be taken for a right one.
         """
-        with contextlib.suppress(*FAILURES):
+        wrong = noted(item, self._name) or outdated(item, self._name)
+        if not wrong:
+            return
+        try:
             response = self._session.delete(
-                f"{self._url}/files/{quote(receipt.file_id, safe='')}",
+                f"{self._url}/files/{quote(wrong, safe='')}",
                 timeout=self._timeouts,
                 allow_redirects=False,
                 stream=True,
             )
             response.close()
-            return response.status_code in {204, 404}
-        return False
+        except FAILURES as error:
+            attempt.check()
+            raise unreachable(self._url, error, who="receiver") from error
+        if may_pass(response.status_code):
+            raise TransientError(
+                f"{self._url} answered {response.status_code} instead of forgetting a wrong copy."
+            )
+        item.resume = ""
 
     def _refusal(self, item: Upload, answer: Answer, sent: str) -> Exception:
         """The error that an answer means for a file."""

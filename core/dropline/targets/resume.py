@@ -1,7 +1,7 @@
-"""Notes in an `Upload` of where its half-sent bytes lie at a target.
+"""Notes in an `Upload` of where an attempt left bytes of it at a target.
 
-A note holds for one target and one state of the file: after a change of either there is nothing to
-go on with.
+Half-sent ones are gone on with, wrong ones are thrown away. A note holds for one target and one
+state of the file: after a change of either there is nothing to go on with.
 """
 
 from __future__ import annotations

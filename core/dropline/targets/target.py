@@ -22,8 +22,8 @@ class Upload:
 
     `name` uses "/" and may hold surrogate escapes; an empty folder's ends in "/". `size` in bytes
     and `mtime_ns` are as last seen. `content` is the digest that told this content apart from an
-    older one of the same path, size and time, when the target knew that one. `resume` is where a
-    half-sent upload can be gone on with, as its target wrote it (the URL of a tus upload, say).
+    older one of the same path, size and time, when the target knew that one. `resume` is what the
+    next attempt begins with, as its target wrote it: the URL of a tus upload to go on with, say.
     """
 
     path: str
