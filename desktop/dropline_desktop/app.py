@@ -17,6 +17,7 @@ from dropline.events import NetworkUp
 from dropline.home import Home
 from dropline.station import Order
 from dropline.tuning import By
+from dropline_desktop.about import AboutDialog
 from dropline_desktop.bus import QtBus
 from dropline_desktop.crash import CrashReport
 from dropline_desktop.destination import DestinationDialog
@@ -101,6 +102,7 @@ class Application(QObject):
         self.destination = DestinationDialog(
             self.theme, self.settings, home.installation, self.window
         )
+        self.about = AboutDialog(home, self.window)
         self._connect()
 
     def start(self, paths: Sequence[str] = ()) -> None:
@@ -220,6 +222,7 @@ class Application(QObject):
         window.openLogAsked.connect(lambda: self.explorers.ask(window))
         window.historyAsked.connect(self._show_history)
         window.sendToAsked.connect(self.destination.open)
+        window.aboutAsked.connect(self.about.open)
         window.samplesAsked.connect(self._try_samples)
         window.simulateAsked.connect(self._simulate)
         self._show_asked.connect(window.bring_to_front)

@@ -15,13 +15,11 @@ from PySide6.QtGui import QAction, QActionGroup, QCloseEvent
 from PySide6.QtWidgets import (
     QMainWindow,
     QMenu,
-    QMessageBox,
     QSplitter,
     QStackedWidget,
     QWidget,
 )
 
-from dropline import __version__
 from dropline.bus import EventBus
 from dropline.events import (
     FilesDropped,
@@ -87,6 +85,8 @@ class MainWindow(QMainWindow):
     simulateAsked = Signal()
     #: Ask where files shall go.
     sendToAsked = Signal()
+    #: Tell about the program.
+    aboutAsked = Signal()
     #: Make sample files, and send them.
     samplesAsked = Signal()
     #: Ask for a recorded log to show; show the history.
@@ -258,7 +258,7 @@ class MainWindow(QMainWindow):
             "palette": self.commands.open,
             "sendTo": self.sendToAsked.emit,
             "welcome": self._welcome,
-            "about": self._about,
+            "about": self.aboutAsked.emit,
         }
         return command.make(self._theme, self, runs[command.name])
 
@@ -404,14 +404,3 @@ class MainWindow(QMainWindow):
         self.watched.show()
         self.watched.raise_()
         self.watched.activateWindow()
-
-    def _about(self) -> None:
-        box = QMessageBox(self)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.setWindowTitle(self.tr("About Dropline"))
-        box.setIconPixmap(application_icon().pixmap(64, 64))
-        box.setText(f"<b>Dropline {__version__}</b>")
-        box.setInformativeText(
-            self.tr("Drop files in, watch the line, tune it. Free software, MIT licence.")
-        )
-        box.open()

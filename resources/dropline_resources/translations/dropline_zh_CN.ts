@@ -2,6 +2,30 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="zh_CN" sourcelanguage="en">
 <context>
+    <name>AboutDialog</name>
+    <message>
+        <source>About Dropline</source>
+        <extracomment>What `make dist` writes beside the bundled program. The longest licence that stands in a line; longer ones are whole texts.</extracomment>
+        <translation>关于 Dropline</translation>
+    </message>
+    <message>
+        <source>Drop files in, watch the line, tune it. Free software, MIT licence.</source>
+        <translation>拖入文件，观察队列，随手调优。自由软件，MIT 许可证。</translation>
+    </message>
+    <message>
+        <source>Data</source>
+        <translation>数据</translation>
+    </message>
+    <message>
+        <source>Logs and crash reports</source>
+        <translation>日志和崩溃报告</translation>
+    </message>
+    <message>
+        <source>&amp;Licences of what is in it</source>
+        <translation>所含软件的许可证(&amp;L)</translation>
+    </message>
+</context>
+<context>
     <name>AdviceCard</name>
     <message>
         <source>Nothing to go by yet: drop some files.</source>
@@ -1163,7 +1187,7 @@
     </message>
     <message>
         <source>Saved as {}</source>
-        <extracomment>Paths to take in; emitted while a drop lasts, see `Drops.received`. Job ids, or None for all. Job ids. Job ids, and the priority that they are to have. Bytes a second, or None for no limit. Try a target that is down now. A folder to watch, or to watch no more. Tell `watched` which files wait to be at rest. Ask for a simulated load. Ask where files shall go. Make sample files, and send them. Ask for a recorded log to show; show the history. Seconds that the figures are to be taken over.</extracomment>
+        <extracomment>Paths to take in; emitted while a drop lasts, see `Drops.received`. Job ids, or None for all. Job ids. Job ids, and the priority that they are to have. Bytes a second, or None for no limit. Try a target that is down now. A folder to watch, or to watch no more. Tell `watched` which files wait to be at rest. Ask for a simulated load. Ask where files shall go. Tell about the program. Make sample files, and send them. Ask for a recorded log to show; show the history. Seconds that the figures are to be taken over.</extracomment>
         <translation>已保存为 {}</translation>
     </message>
     <message>
@@ -1177,14 +1201,6 @@
     <message>
         <source>&amp;Dark</source>
         <translation>深色(&amp;D)</translation>
-    </message>
-    <message>
-        <source>About Dropline</source>
-        <translation>关于 Dropline</translation>
-    </message>
-    <message>
-        <source>Drop files in, watch the line, tune it. Free software, MIT licence.</source>
-        <translation>拖入文件，观察队列，随手调优。自由软件，MIT 许可证。</translation>
     </message>
 </context>
 <context>
