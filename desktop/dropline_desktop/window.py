@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import TypeVar
 
-from PySide6.QtCore import QLocale, Qt, Signal
+from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QAction, QActionGroup, QCloseEvent
 from PySide6.QtWidgets import (
     QMainWindow,
@@ -87,6 +87,8 @@ class MainWindow(QMainWindow):
     sendToAsked = Signal()
     #: Tell about the program.
     aboutAsked = Signal()
+    #: Start at login, or do not.
+    autostartWanted = Signal(bool)
     #: Make sample files, and send them.
     samplesAsked = Signal()
     #: Ask for a recorded log to show; show the history.
@@ -238,6 +240,12 @@ class MainWindow(QMainWindow):
             case event:
                 self.status.showMessage(sentence(event), 8000)
 
+    def show_autostart(self, on: bool) -> None:
+        """Whether it starts at login, without asking for a change."""
+        action = self._actions["autostart"]
+        with QSignalBlocker(action):
+            action.setChecked(on)
+
     # --- how it is put together -------------------------------------------------------------
 
     def _make_action(self, command: Command) -> QAction:
@@ -258,6 +266,7 @@ class MainWindow(QMainWindow):
             "palette": self.commands.open,
             "sendTo": self.sendToAsked.emit,
             "welcome": self._welcome,
+            "autostart": self.autostartWanted.emit,
             "about": self.aboutAsked.emit,
         }
         return command.make(self._theme, self, runs[command.name])
