@@ -32,7 +32,7 @@ test: ## the tests
 
 test-all: ## the tests, with those of brokers and browser where they exist
 	$(prepare)
-	@$(BIN)/python -m pytest $(wildcard tests/core tests/desktop tests/system tests/brokers tests/browser) $(ARGS)
+	@$(BIN)/python -m pytest $(wildcard tests/core tests/desktop tests/system tests/brokers tests/browser tests/release) $(ARGS)
 
 check: ## format, lint, types, import contracts and translations
 	$(prepare)

@@ -143,6 +143,14 @@ def commands() -> tuple[Command, ...]:
             translate("Command", "See what the line did in the last 30 days"),
             "Ctrl+H",
         ),
+        Command(
+            "autostart",
+            Menu.FILE,
+            translate("Command", "Start at &login"),
+            translate("Command", "Open Dropline each time that you log in"),
+            apart=True,
+            checkable=True,
+        ),
         Command("quit", Menu.FILE, translate("Command", "&Quit"), key="Ctrl+Q", apart=True),
         Command(
             "retryFailed",

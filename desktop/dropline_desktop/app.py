@@ -17,6 +17,8 @@ from dropline.events import NetworkUp
 from dropline.home import Home
 from dropline.station import Order
 from dropline.tuning import By
+from dropline_desktop.about import AboutDialog
+from dropline_desktop.autostart import autostart
 from dropline_desktop.bus import QtBus
 from dropline_desktop.crash import CrashReport
 from dropline_desktop.destination import DestinationDialog
@@ -62,6 +64,8 @@ class Application(QObject):
     _watched = Signal(object)
     _restless = Signal(object)
     _shared = Signal(str, str)
+    #: Whether Dropline starts at login, after an attempt to change that.
+    _starts = Signal(bool)
 
     def __init__(self, qt: QApplication, home: Home, *, port: int = PORT) -> None:
         """Make everything; nothing runs yet. The receiver takes the next free port after `port`."""
@@ -101,6 +105,9 @@ class Application(QObject):
         self.destination = DestinationDialog(
             self.theme, self.settings, home.installation, self.window
         )
+        self.about = AboutDialog(home, self.window)
+        self.autostart = autostart()
+        self.window.show_autostart(self.autostart.enabled())
         self._connect()
 
     def start(self, paths: Sequence[str] = ()) -> None:
@@ -220,6 +227,9 @@ class Application(QObject):
         window.openLogAsked.connect(lambda: self.explorers.ask(window))
         window.historyAsked.connect(self._show_history)
         window.sendToAsked.connect(self.destination.open)
+        window.aboutAsked.connect(self.about.open)
+        window.autostartWanted.connect(self._start_at_login)
+        self._starts.connect(window.show_autostart)
         window.samplesAsked.connect(self._try_samples)
         window.simulateAsked.connect(self._simulate)
         self._show_asked.connect(window.bring_to_front)
@@ -295,6 +305,21 @@ class Application(QObject):
                 self.engine.do(lambda line: line.drop([str(made)]))
 
         threading.Thread(target=make, name="samples", daemon=True).start()
+
+    def _start_at_login(self, on: bool) -> None:
+        def keep() -> None:
+            try:
+                self.autostart.set(on)
+            except OSError as error:
+                say = QCoreApplication.translate(
+                    "Application",
+                    "Dropline can't be set to start at login, or not to: {}. See that your folder "
+                    "of settings can be written to.",
+                )
+                self._refused.emit(say.format(error.strerror))
+                self._starts.emit(not on)
+
+        threading.Thread(target=keep, name="autostart", daemon=True).start()
 
     def _simulate(self) -> None:
         if self.simulation is None:

@@ -10,18 +10,16 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import TypeVar
 
-from PySide6.QtCore import QLocale, Qt, Signal
+from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QAction, QActionGroup, QCloseEvent
 from PySide6.QtWidgets import (
     QMainWindow,
     QMenu,
-    QMessageBox,
     QSplitter,
     QStackedWidget,
     QWidget,
 )
 
-from dropline import __version__
 from dropline.bus import EventBus
 from dropline.events import (
     FilesDropped,
@@ -87,6 +85,10 @@ class MainWindow(QMainWindow):
     simulateAsked = Signal()
     #: Ask where files shall go.
     sendToAsked = Signal()
+    #: Tell about the program.
+    aboutAsked = Signal()
+    #: Start at login, or do not.
+    autostartWanted = Signal(bool)
     #: Make sample files, and send them.
     samplesAsked = Signal()
     #: Ask for a recorded log to show; show the history.
@@ -238,6 +240,12 @@ class MainWindow(QMainWindow):
             case event:
                 self.status.showMessage(sentence(event), 8000)
 
+    def show_autostart(self, on: bool) -> None:
+        """Whether it starts at login, without asking for a change."""
+        action = self._actions["autostart"]
+        with QSignalBlocker(action):
+            action.setChecked(on)
+
     # --- how it is put together -------------------------------------------------------------
 
     def _make_action(self, command: Command) -> QAction:
@@ -258,7 +266,8 @@ class MainWindow(QMainWindow):
             "palette": self.commands.open,
             "sendTo": self.sendToAsked.emit,
             "welcome": self._welcome,
-            "about": self._about,
+            "autostart": self.autostartWanted.emit,
+            "about": self.aboutAsked.emit,
         }
         return command.make(self._theme, self, runs[command.name])
 
@@ -404,14 +413,3 @@ class MainWindow(QMainWindow):
         self.watched.show()
         self.watched.raise_()
         self.watched.activateWindow()
-
-    def _about(self) -> None:
-        box = QMessageBox(self)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.setWindowTitle(self.tr("About Dropline"))
-        box.setIconPixmap(application_icon().pixmap(64, 64))
-        box.setText(f"<b>Dropline {__version__}</b>")
-        box.setInformativeText(
-            self.tr("Drop files in, watch the line, tune it. Free software, MIT licence.")
-        )
-        box.open()

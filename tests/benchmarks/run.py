@@ -28,6 +28,7 @@ BENCHMARKS = {
     "servers": "wsgi_servers",
     "receiver": "receiving",
     "million": "million",
+    "start": "starts",
 }
 GROUNDS = Path(__file__).resolve().parents[2] / "build" / "bench"
 

@@ -54,3 +54,14 @@ def test_commands_import_neither_qt_nor_numpy():
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_window_shows_before_what_only_the_engine_needs_is_imported():
+    script = (
+        "import sys, dropline_desktop.app\n"
+        "heavy = {'scipy', 'flask', 'sqlalchemy', 'alembic', 'requests', 'keyring', 'rich'}\n"
+        "heavy |= {'PIL', 'cheroot', 'prometheus_client', 'segno', 'watchdog'}\n"
+        "heavy &= set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -2,6 +2,30 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="zh_CN" sourcelanguage="en">
 <context>
+    <name>AboutDialog</name>
+    <message>
+        <source>About Dropline</source>
+        <extracomment>What `make dist` writes beside the bundled program. The longest licence that stands in a line; longer ones are whole texts.</extracomment>
+        <translation>关于 Dropline</translation>
+    </message>
+    <message>
+        <source>Drop files in, watch the line, tune it. Free software, MIT licence.</source>
+        <translation>拖入文件，观察队列，随手调优。自由软件，MIT 许可证。</translation>
+    </message>
+    <message>
+        <source>Data</source>
+        <translation>数据</translation>
+    </message>
+    <message>
+        <source>Logs and crash reports</source>
+        <translation>日志和崩溃报告</translation>
+    </message>
+    <message>
+        <source>&amp;Licences of what is in it</source>
+        <translation>所含软件的许可证(&amp;L)</translation>
+    </message>
+</context>
+<context>
     <name>AdviceCard</name>
     <message>
         <source>Nothing to go by yet: drop some files.</source>
@@ -49,8 +73,12 @@
     <name>Application</name>
     <message>
         <source>The sample files can&apos;t be made: {}. Free some room, or drop files of your own.</source>
-        <extracomment>The embedded receiver&apos;s port. Everything is closed; nothing of it runs any more. Where the history of the line is read. A sentence for the user, from whatever thread. The ledger&apos;s records and its accuracy. What the line watches, and which files in it wait to be at rest. There once somebody has asked for it.</extracomment>
+        <extracomment>The embedded receiver&apos;s port. Everything is closed; nothing of it runs any more. Where the history of the line is read. A sentence for the user, from whatever thread. The ledger&apos;s records and its accuracy. What the line watches, and which files in it wait to be at rest. Whether Dropline starts at login, after an attempt to change that. There once somebody has asked for it.</extracomment>
         <translation>无法创建示例文件：{}。请腾出空间，或拖入您自己的文件。</translation>
+    </message>
+    <message>
+        <source>Dropline can&apos;t be set to start at login, or not to: {}. See that your folder of settings can be written to.</source>
+        <translation>无法更改 Dropline 是否在登录时启动：{}。请确认您的设置文件夹可以写入。</translation>
     </message>
     <message>
         <source>Dropline crashed the last time. What was in the line goes on; please report it with the details.</source>
@@ -363,6 +391,14 @@
     <message>
         <source>See what the line did in the last 30 days</source>
         <translation>查看最近 30 天的运行情况</translation>
+    </message>
+    <message>
+        <source>Start at &amp;login</source>
+        <translation>登录时启动(&amp;L)</translation>
+    </message>
+    <message>
+        <source>Open Dropline each time that you log in</source>
+        <translation>每次登录时打开 Dropline</translation>
     </message>
     <message>
         <source>&amp;Quit</source>
@@ -1163,7 +1199,7 @@
     </message>
     <message>
         <source>Saved as {}</source>
-        <extracomment>Paths to take in; emitted while a drop lasts, see `Drops.received`. Job ids, or None for all. Job ids. Job ids, and the priority that they are to have. Bytes a second, or None for no limit. Try a target that is down now. A folder to watch, or to watch no more. Tell `watched` which files wait to be at rest. Ask for a simulated load. Ask where files shall go. Make sample files, and send them. Ask for a recorded log to show; show the history. Seconds that the figures are to be taken over.</extracomment>
+        <extracomment>Paths to take in; emitted while a drop lasts, see `Drops.received`. Job ids, or None for all. Job ids. Job ids, and the priority that they are to have. Bytes a second, or None for no limit. Try a target that is down now. A folder to watch, or to watch no more. Tell `watched` which files wait to be at rest. Ask for a simulated load. Ask where files shall go. Tell about the program. Start at login, or do not. Make sample files, and send them. Ask for a recorded log to show; show the history. Seconds that the figures are to be taken over.</extracomment>
         <translation>已保存为 {}</translation>
     </message>
     <message>
@@ -1177,14 +1213,6 @@
     <message>
         <source>&amp;Dark</source>
         <translation>深色(&amp;D)</translation>
-    </message>
-    <message>
-        <source>About Dropline</source>
-        <translation>关于 Dropline</translation>
-    </message>
-    <message>
-        <source>Drop files in, watch the line, tune it. Free software, MIT licence.</source>
-        <translation>拖入文件，观察队列，随手调优。自由软件，MIT 许可证。</translation>
     </message>
 </context>
 <context>
