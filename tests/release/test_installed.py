@@ -6,7 +6,6 @@ import json
 import os
 import re
 import select
-import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from hatchling.builders.wheel import WheelBuilder
+from uv import find_uv_bin
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
@@ -27,9 +27,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     The libraries are those that bootstrap left in uv's cache, else the network's.
     """
-    uv = shutil.which("uv")
-    if uv is None:
-        pytest.skip("uv is not on PATH: pip install uv")
+    uv = find_uv_bin()
     place = tmp_path_factory.mktemp("installed")
     wheel = next(WheelBuilder(str(ROOT)).build(directory=str(place), versions=["standard"]))
     python = place / "env" / "bin" / "python"
