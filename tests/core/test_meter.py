@@ -249,8 +249,9 @@ def test_measure_streams_the_same_figures(
 @given(legal_logs())
 def test_a_worker_of_several_jobs_is_one_busy_worker(log: list[Entry]) -> None:
     log = [e._replace(worker=e.worker or 9) if e.kind is Kind.START else e for e in log]
-    meter = Meter(log[0].t if log else 0.0)
-    start = meter.totals(0.0)
+    began = log[0].t if log else 0.0
+    meter = Meter(began)
+    start = meter.totals(began)
     serving: set[Any] = set()
     workers: set[Any] = set()
     for e in log:
@@ -440,8 +441,7 @@ def test_merged_percentiles_are_those_of_all_values(parts: list[list[float]]) ->
     merged = Percentiles()
     for part in parts:
         sketch = Percentiles()
-        for value in part:
-            sketch.add(value)
+        sketch.add(part)
         merged.merge(sketch)
     values = [value for part in parts for value in part]
     assert merged.count == len(values)

@@ -8,7 +8,7 @@ from itertools import islice
 from dropline.meter.history import History, Stretch
 from dropline.meter.log import Entry
 from dropline.meter.percentiles import Spread, merged
-from dropline.meter.tally import State, Tally, Totals, to_ticks
+from dropline.meter.tally import FLOAT_TICKS, State, Tally, Totals, to_ticks
 from dropline.meter.window import Figures, LittlesLaw, Window, figures, littles_law
 
 __all__ = [
@@ -54,15 +54,14 @@ class Meter:
     def observe(self, entry: Entry) -> None:
         """Take in one entry."""
         with self._lock:
-            self._observe(entry)
+            self._observe((entry,))
 
     def observe_all(self, entries: Iterable[Entry]) -> None:
         """Take in `entries` in their order."""
         iterator = iter(entries)
         while batch := list(islice(iterator, BATCH)):
             with self._lock:
-                for entry in batch:
-                    self._observe(entry)
+                self._observe(batch)
 
     def totals(self, now: float) -> Totals:
         """The totals at `now` as they are before any entry at `now`, or at the last entry's time
@@ -126,14 +125,16 @@ class Meter:
             totals=last,
         )
 
-    def _observe(self, entry: Entry) -> None:
-        try:
-            time = to_ticks(entry.t)
-        except (ValueError, OverflowError):  # not a time at all: NaN or infinite
-            self._tally.ignored += 1
-            return
-        if time >= self._history.next_edge:
-            self._history.advance(time)
-        served = self._tally.apply(time, entry)
-        if served is not None:
-            self._history.add(served)
+    def _observe(self, entries: Iterable[Entry]) -> None:
+        tally, history = self._tally, self._history
+        for entry in entries:
+            try:
+                time = round(entry.t * FLOAT_TICKS)  # to_ticks, without a call
+            except (ValueError, OverflowError):  # not a time at all: NaN or infinite
+                tally.ignored += 1
+                continue
+            if time >= history.next_edge:
+                history.advance(time)
+            served = tally.apply(time, entry)
+            if served is not None:
+                history.add(served)

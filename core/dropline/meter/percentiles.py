@@ -1,19 +1,26 @@
-"""Percentiles in bounded memory: a DDSketch for each time, which merge without losing accuracy.
+"""Percentiles in bounded memory: a histogram for each time, which merge without losing accuracy.
 
-C. Masson, J. E. Rim, H. K. Lee: DDSketch, PVLDB 12 (2019). A maintained package keeps the
-bins; percentiles themselves are never averaged, only sketches merged.
+C. Masson, J. E. Rim, H. K. Lee: DDSketch, PVLDB 12 (2019): bin k holds the times from γ^(k−1) to
+γ^k seconds, and 2·γ^k / (1 + γ) stands for them. Percentiles themselves are never averaged, only
+histograms merged.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from math import ceil, log2
 from operator import add
 from typing import NamedTuple
 
-from ddsketch import DDSketch
-
-from dropline.meter.tally import Served, to_seconds
+from dropline.meter.tally import TICKS, Served
 
 RELATIVE_ERROR = 0.01
 """A percentile is within 1 % of the value at its rank, whatever the distribution."""
+
+_GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
+_BINS_AN_OCTAVE = 1 / log2(_GAMMA)
+
+TOGETHER = 1024
+"""Most finished jobs that a spread keeps to add them together: by ones takes ten times as long."""
 
 
 class Histogram(NamedTuple):
@@ -42,44 +49,43 @@ class Histogram(NamedTuple):
 class Percentiles:
     """The distribution of times in seconds, to within `RELATIVE_ERROR`."""
 
+    __slots__ = ("_bins", "_zeros")
+
     def __init__(self) -> None:
-        self._sketch = DDSketch(RELATIVE_ERROR)
+        self._zeros = 0
+        self._bins: Counter[int] = Counter()
 
     @classmethod
     def of(cls, histogram: Histogram) -> "Percentiles":
         """The distribution that a histogram tells of."""
         percentiles = cls()
-        zeros, first, counts = histogram
-        sketch, store = percentiles._sketch, percentiles._sketch._store
-        if counts:
-            store.bins = [float(count) for count in counts]
-            store.offset = store.min_key = first
-            store.max_key = first + len(counts) - 1
-            store.count = sum(store.bins)
-        sketch._zero_count = float(zeros)
-        sketch._count = zeros + store.count
+        percentiles._zeros, first, counts = histogram
+        percentiles._bins.update({k: n for k, n in enumerate(counts, first) if n})
         return percentiles
 
     @property
     def histogram(self) -> Histogram:
-        """What was added, as whole numbers; `Percentiles.of` makes the same of it."""
-        store = self._sketch._store
-        bins = store.bins[store.min_key - store.offset : store.max_key - store.offset + 1]
-        first = int(store.min_key) if bins else 0
-        return Histogram(int(self._sketch._zero_count), first, [int(count) for count in bins])
+        """What was added; `Percentiles.of` makes the same of it."""
+        if not self._bins:
+            return Histogram(self._zeros, 0, [])
+        first, last = min(self._bins), max(self._bins)
+        return Histogram(self._zeros, first, [self._bins[k] for k in range(first, last + 1)])
 
     @property
     def count(self) -> int:
         """How many times were added."""
-        return int(self._sketch.count)
+        return self._zeros + self._bins.total()
 
-    def add(self, seconds: float) -> None:
-        """Take in one time, 0 or longer."""
-        self._sketch.add(seconds)
+    def add(self, times: Sequence[float]) -> None:
+        """Take in times in seconds, 0 or longer."""
+        bins = [ceil(log2(t) * _BINS_AN_OCTAVE) for t in times if t]
+        self._zeros += len(times) - len(bins)
+        self._bins.update(bins)
 
     def merge(self, other: "Percentiles") -> None:
         """Take in all that `other` took in."""
-        self._sketch.merge(other._sketch)
+        self._zeros += other._zeros
+        self._bins.update(other._bins)
 
     def quantile(self, p: float) -> float | None:
         """The time that a share `p` of all times doesn't exceed; None when there are none.
@@ -88,33 +94,63 @@ class Percentiles:
         """
         if not 0 <= p <= 1:
             raise ValueError(f"a quantile lies from 0 to 1, not at {p}")
-        value = self._sketch.get_quantile_value(p)
-        return None if value is None else float(value)
+        rank = p * (self.count - 1)
+        passed = self._zeros
+        if passed > rank:
+            return 0.0 if passed else None
+        for k in sorted(self._bins):
+            passed += self._bins[k]
+            if passed > rank:
+                return bin_value(k)
+        return None
 
 
-def bin_value(key: int) -> float:
+def bin_value(k: int) -> float:
     """The time in seconds that stands for all in a bin of `Percentiles`."""
-    return float(DDSketch(RELATIVE_ERROR)._mapping.value(key))
+    return float(2 * _GAMMA**k / (1 + _GAMMA))
 
 
 class Spread:
-    """How long the jobs finished in some stretch of time took, and how long they waited."""
+    """How long the jobs finished in some stretch of time took, and how long they waited.
 
-    __slots__ = ("response", "wait")
+    Not thread-safe, also to read, until it was read once after the last job.
+    """
+
+    __slots__ = ("_response", "_served", "_wait")
 
     def __init__(self) -> None:
-        self.response = Percentiles()
-        self.wait = Percentiles()
+        self._response = Percentiles()
+        self._wait = Percentiles()
+        self._served: list[Served] = []
+
+    @property
+    def response(self) -> Percentiles:
+        """The response times."""
+        self._settle()
+        return self._response
+
+    @property
+    def wait(self) -> Percentiles:
+        """The waits."""
+        self._settle()
+        return self._wait
 
     def add(self, served: Served) -> None:
         """Take in one finished job."""
-        self.response.add(to_seconds(served.response))
-        self.wait.add(to_seconds(served.wait))
+        self._served.append(served)
+        if len(self._served) >= TOGETHER:
+            self._settle()
 
     def merge(self, other: "Spread") -> None:
         """Take in all that `other` took in."""
-        self.response.merge(other.response)
-        self.wait.merge(other.wait)
+        self._response.merge(other.response)
+        self._wait.merge(other.wait)
+
+    def _settle(self) -> None:
+        if self._served:
+            self._response.add([response / TICKS for response, _ in self._served])
+            self._wait.add([wait / TICKS for _, wait in self._served])
+            self._served = []
 
 
 def merged(spreads: Iterable[Spread | None]) -> Spread:

@@ -51,19 +51,24 @@ class Present:
     def __contains__(self, job: Job) -> bool:
         return job in self._singles or (bool(self._runs) and self._run(job) is not None)
 
-    def add(self, job: Job, time: int) -> None:
-        """Let a job that isn't present arrive."""
+    def add(self, job: Job, time: int) -> bool:
+        """Let a job arrive; False when it is present already, and nothing changes."""
+        if job in self._singles or (self._runs and self._run(job) is not None):
+            return False
         if time != self._time or not isinstance(job, int) or not self._join(job, time):
             self._singles[job] = time
         self._time = time
         self.count += 1
+        return True
 
     def remove(self, job: Job) -> int:
         """Let a job leave; its time of arrival. Raises KeyError when it isn't present."""
-        time = self._singles.pop(job) if job in self._singles else self._leave(job)
+        time = self._singles.pop(job, None)
+        if time is None:
+            time = self._leave(job)
         self.count -= 1
         if not self.count:
-            self._singles = OrderedDict()  # what was large would stay large
+            self._singles.clear()  # what was large would stay large
         return time
 
     def oldest(self) -> int | None:

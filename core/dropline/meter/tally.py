@@ -15,10 +15,13 @@ from dropline.meter.present import Job, Present
 TICKS = 2**40
 """Ticks a second."""
 
+FLOAT_TICKS = float(TICKS)
+"""The same for products with floats, which take longer with an integer."""
+
 
 def to_ticks(seconds: float) -> int:
     """The nearest whole tick; raises ValueError or OverflowError when `seconds` isn't finite."""
-    return round(seconds * 1099511627776.0)
+    return round(seconds * FLOAT_TICKS)
 
 
 def to_seconds(ticks: int) -> float:
@@ -73,11 +76,8 @@ class State(NamedTuple):
     oldest_age: float | None
 
 
-class Served(NamedTuple):
-    """The times of one finished job, in ticks."""
-
-    response: int
-    wait: int
+Served = tuple[int, int]
+"""The response time and the wait of one finished job, in ticks; plain, for there are many."""
 
 
 class Tally:
@@ -101,56 +101,66 @@ class Tally:
         self._running: dict[Job, int | None] = {}
         self._shares: dict[int, int] = {}
         self._unshared = 0
-        # Σ arrival times of those present: G(t) = N·t − that, and independent of the areas,
-        # which makes Little's law a real check of them.
+        # Σ arrival times of those present: G(t) = N·t − that, and independent of ∫N, which is
+        # summed from event to event: so Little's law is a real check of it.
         self._arrival_sum = 0
+        self._in_system_area = 0
+        # Σ change × its time, of S, of B and of max(c, B): ∫S = S·t − that, and an entry costs
+        # something only where it changes one of them.
+        self._serving_changes = self._busy_changes = self._capacity_changes = 0
+        self._capacity = 0
         self._arrivals = self._finished = self._failed = self._retried = self._cancelled = 0
-        self._in_system_area = self._serving_area = self._busy_area = self._capacity_area = 0
         self._response_sum = self._wait_sum = self._sojourn_sum = 0
 
     def apply(self, time: int, entry: Entry) -> Served | None:
         """Apply `entry` at `time` ticks; the finished job's times, when it finishes one."""
         elapsed = time - self.time
         if elapsed > 0:
-            busy, workers = self._unshared + len(self._shares), self._workers
             self._in_system_area += self._present.count * elapsed
-            self._serving_area += len(self._running) * elapsed
-            self._busy_area += busy * elapsed
-            # Not max(): a call an entry would take as long as the rest of this.
-            self._capacity_area += (workers if workers > busy else busy) * elapsed
             self.time = time
         elif elapsed:
             self.late += 1
-        job = entry.job
-        kind = entry.kind
-        if kind == _ARRIVE and job is not None and job not in self._present:
-            self._present.add(job, self.time)
-            self._arrival_sum += self.time
-            self._arrivals += 1
-        elif kind == _START and job in self._present and job not in self._running:
-            self._begin(job, entry.worker)
-            self._first_start.setdefault(job, self.time)
-        elif kind == _FINISH and job in self._running:
-            self._finished += 1
-            served_for = self.time - self._first_start[job]
-            response = self._leave(job)
-            wait = response - served_for
-            self._response_sum += response
-            self._wait_sum += wait
-            return Served(response, wait)
-        elif kind == _RETRY and job in self._running:
-            self._retried += 1
-            self._end(job)
-        elif kind == _FAIL and job in self._running:
-            self._failed += 1
-            self._leave(job)
-        elif kind == _CANCEL and job in self._present:
-            self._cancelled += 1
-            self._leave(job)
-        elif kind == _WORKERS and entry.workers is not None and entry.workers >= 0:
-            self._workers = entry.workers
-        else:
-            self.ignored += 1
+            time = self.time
+        _, kind, job, workers, worker, _ = entry
+        if kind is _ARRIVE:
+            if job is not None and self._present.add(job, time):
+                self._arrival_sum += time
+                self._arrivals += 1
+                return None
+        elif kind is _START:
+            if job not in self._running and job in self._present:
+                self._begin(job, worker)
+                self._first_start.setdefault(job, time)
+                return None
+        elif kind is _FINISH:
+            if job in self._running:
+                self._finished += 1
+                served_for = time - self._first_start[job]
+                response = self._leave(job)
+                wait = response - served_for
+                self._response_sum += response
+                self._wait_sum += wait
+                return response, wait
+        elif kind is _RETRY:
+            if job in self._running:
+                self._retried += 1
+                self._end(job)
+                return None
+        elif kind is _FAIL:
+            if job in self._running:
+                self._failed += 1
+                self._leave(job)
+                return None
+        elif kind is _CANCEL:
+            if job in self._present:
+                self._cancelled += 1
+                self._leave(job)
+                return None
+        elif kind is _WORKERS and workers is not None and workers >= 0:
+            self._workers = workers
+            self._set_capacity()
+            return None
+        self.ignored += 1
         return None
 
     def at(self, time: int) -> Totals:
@@ -170,9 +180,9 @@ class Tally:
             retried=self._retried,
             cancelled=self._cancelled,
             in_system_area=self._in_system_area + in_system * elapsed,
-            serving_area=self._serving_area + serving * elapsed,
-            busy_area=self._busy_area + busy * elapsed,
-            capacity_area=self._capacity_area + max(self._workers, busy) * elapsed,
+            serving_area=serving * time - self._serving_changes,
+            busy_area=busy * time - self._busy_changes,
+            capacity_area=self._capacity * time - self._capacity_changes,
             response_sum=self._response_sum,
             wait_sum=self._wait_sum,
             sojourn_sum=self._sojourn_sum,
@@ -198,19 +208,37 @@ class Tally:
 
     def _begin(self, job: Job, worker: int | None) -> None:
         self._running[job] = worker
-        if worker is None:
-            self._unshared += 1
+        self._serving_changes += self.time
+        if worker is not None:
+            shares = self._shares.get(worker, 0)
+            self._shares[worker] = shares + 1
+            if shares:
+                return
         else:
-            self._shares[worker] = self._shares.get(worker, 0) + 1
+            self._unshared += 1
+        self._busy_changes += self.time
+        self._set_capacity()
 
     def _end(self, job: Job) -> None:
         worker = self._running.pop(job)
-        if worker is None:
-            self._unshared -= 1
-        elif self._shares[worker] == 1:
+        self._serving_changes -= self.time
+        if worker is not None:
+            shares = self._shares[worker] - 1
+            if shares:
+                self._shares[worker] = shares
+                return
             del self._shares[worker]
         else:
-            self._shares[worker] -= 1
+            self._unshared -= 1
+        self._busy_changes -= self.time
+        self._set_capacity()
+
+    def _set_capacity(self) -> None:
+        busy = self._unshared + len(self._shares)
+        capacity = self._workers if self._workers > busy else busy
+        if capacity != self._capacity:
+            self._capacity_changes += (capacity - self._capacity) * self.time
+            self._capacity = capacity
 
     def _leave(self, job: Job) -> int:
         arrived = self._present.remove(job)
@@ -218,7 +246,7 @@ class Tally:
         if job in self._running:
             self._end(job)
         if not self._present.count:
-            self._first_start = {}  # a dict that was large would stay large
+            self._first_start.clear()  # a dict that was large would stay large
         self._arrival_sum -= arrived
         sojourn = self.time - arrived
         self._sojourn_sum += sojourn
