@@ -376,28 +376,22 @@ def test_a_file_that_has_grown_large_is_not_read_into_a_bundle(
 
 
 def test_a_file_that_changes_while_a_bundle_is_read_fails_alone(
-    receiver: Receiver, stored: Any, tmp_path: Path
+    receiver: Receiver, stored: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     items = uploads(tmp_path, 3)
-    done = threading.Event()
+    changing = tmp_path / "1"
+    read = os.read
 
-    def change() -> None:
-        while not done.is_set():
-            os.utime(tmp_path / "1")
+    def read_and_change(file: int, size: int) -> bytes:
+        data = read(file, size)
+        if os.path.sameopenfile(file, watched.fileno()):
+            os.utime(changing)
+        return data
 
-    thread = threading.Thread(target=change)
-    thread.start()
-    try:
-        with sender(target(receiver.url)) as worker:
-            for _ in range(200):
-                got = serve_all(worker, items)
-                assert [type(got[0]), type(got[2])] == [Receipt, Receipt]
-                if isinstance(got[1], TransientError):
-                    break
-    finally:
-        done.set()
-        thread.join()
-    assert isinstance(got[1], TransientError)
+    with sender(target(receiver.url)) as worker, changing.open() as watched:
+        monkeypatch.setattr(os, "read", read_and_change)
+        got = serve_all(worker, items)
+    assert [type(outcome) for outcome in got] == [Receipt, TransientError, Receipt]
     assert got[1].at_source
     assert "changed while it was read" in str(got[1])
 
@@ -756,26 +750,47 @@ def test_a_receiver_that_lies_is_not_believed_and_told_to_forget(
     ]
 
 
-@pytest.mark.parametrize("forgets", [True, False])
-def test_a_copy_that_may_still_be_forgotten_is_not_relied_on(
-    rogue: MakeRogue, tmp_path: Path, forgets: bool
+@pytest.mark.parametrize("bundled", [False, True])
+def test_before_a_wrong_copy_is_forgotten_for_certain_nothing_is_sent(
+    rogue: MakeRogue, tmp_path: Path, bundled: bool
 ) -> None:
+    how: list[bytes | None] = [
+        None,
+        http("503 Busy", "{}"),
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        http("403 Forbidden", "{}"),
+    ]
+
     def answer(server: Any, connection: socket.socket, request: Any) -> None:
         if request.method == "POST":
             connection.sendall(http("201 Created", receipt()))
-        elif forgets:
-            connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+        elif (said := how.pop(0)) is not None:
+            connection.sendall(said)
         else:
-            server.stop.wait(10)  # it will, but when?
+            server.stop.wait(10)  # it will forget, but when?
 
     server = rogue(answer)
     item = upload(tmp_path / "file")
-    keys = [item.key("here", server.url)]
-    for _ in range(2):
-        with pytest.raises(TransientError, match="holds other bytes"):
-            serve(target(server.url, timeouts=(1.0, 0.2)), item)
-        keys.append(item.key("here", server.url))
-    assert len(set(keys)) == (1 if forgets else 3)
+    sender = target(server.url, timeouts=(1.0, 0.2))
+
+    def failure() -> str:
+        worker = sender.connect()
+        if bundled:
+            [outcome] = serve_all(worker, [item])
+        else:
+            with pytest.raises(TransientError) as raised:
+                worker.serve(item, attempt())
+            outcome = raised.value
+        worker.close()
+        return str(outcome)
+
+    key = item.key("here", server.url)
+    assert "did not answer" in failure()
+    assert "answered 503 instead of forgetting a wrong copy" in failure()
+    assert "holds other bytes" in failure()
+    methods = ["POST", "DELETE", "DELETE", "DELETE", "POST", "DELETE"]
+    assert [r.method for r in server.requests] == methods
+    assert item.key("here", server.url) == key
 
 
 def test_a_receiver_that_lies_about_what_it_had_is_asked_again_under_another_key(

@@ -78,13 +78,21 @@ class Screen:
         unwanted = {"WAYLAND_DISPLAY", "QT_QPA_PLATFORM", "DBUS_SESSION_BUS_ADDRESS"}
         kept = {name: value for name, value in os.environ.items() if name not in unwanted}
         self.env = {**kept, "DISPLAY": f":{display}", "LC_ALL": "C.UTF-8"}
-        self._manager = subprocess.Popen(
-            [need_program("openbox", "openbox")], env=self.env, stderr=subprocess.DEVNULL
-        )
+        self._openbox = need_program("openbox", "openbox")
+        self._manager = self._manage()
         need_program("xprop", "x11-utils")
-        until(self._is_managed, 60, "the window manager")
+        try:
+            until(self._is_managed, 60, "the window manager")
+        except BaseException:
+            self.close()
+            raise
+
+    def _manage(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([self._openbox], env=self.env, stderr=subprocess.DEVNULL)
 
     def _is_managed(self) -> bool:
+        if self._manager.poll() is not None:  # where much goes on it finds no display at first
+            self._manager = self._manage()
         answer = subprocess.run(
             ["xprop", "-root", "_NET_SUPPORTING_WM_CHECK"],
             env=self.env, capture_output=True, text=True, check=False,
