@@ -331,6 +331,18 @@ def test_a_batch_costs_few_statements(open_journal: OpenJournal) -> None:
     assert len([s for s in statements if not s.startswith("INSERT INTO jobs")]) <= 8
 
 
+def test_a_folder_that_is_taken_in_changes_few_pages(open_journal: OpenJournal) -> None:
+    journal = open_journal("first")
+    target = journal.target(URL, None)
+    changed = []
+    for folder in range(40):
+        files = [record(f"/{folder}/{number}") for number in range(500)]
+        journal._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        journal.admit(target, files, known=False)
+        changed.append(journal._connection.execute("PRAGMA wal_checkpoint").fetchone()[1])
+    assert max(changed) < 2 * changed[0]
+
+
 # --- a journal that is no good --------------------------------------------------------------------
 
 
@@ -377,6 +389,28 @@ def test_a_damaged_journal_is_set_aside_and_what_can_be_read_is_kept(
     if damage == "middle":
         assert 1500 < len(kept) < 3000
     journal.admit(journal.target(URL, None), [record("/new")], known=False)  # it goes on
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_what_an_older_version_sent_is_found_again(
+    open_journal: OpenJournal, path: Path, notices: list[str], damaged: bool
+) -> None:
+    count = 3000
+    fill(open_journal, count)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE jobs SET hash = random(), state = 1")  # as if it had another hash
+        db.execute("PRAGMA user_version=1")
+        db.commit()
+    if damaged:
+        with path.open("r+b") as file:
+            file.seek(path.stat().st_size // 2)
+            file.write(os.urandom(8192))
+    journal = open_journal("second")
+    assert len(notices) == damaged
+    files = [record(f"/folder/{n:04}", n) for n in range(count)]
+    admission = journal.admit(journal.target(URL, None), files, known=True)
+    assert len(admission.sent) + len(admission.waiting) == count
+    assert len(admission.sent) > count // 2 if damaged else len(admission.sent) == count
 
 
 def test_a_newer_journal_is_left_alone(

@@ -16,7 +16,6 @@ it is sent or cancelled.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import json
 import os
@@ -30,7 +29,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from dropline.journal.storage import JournalError, open_in_memory, open_journal
+from dropline.journal.storage import JournalError, open_in_memory, open_journal, row_hash
 
 KEEP_DAYS = 90
 KEEP_ROWS = 2_000_000
@@ -245,19 +244,21 @@ class Journal:
         that this run has in its line already are left out.
         """
         admission = Admission()
-        hashes = [_hash(file) for file in files]
+        encoded = [_encoded(file) for file in files]
+        hashes = [row_hash(*each) for each in encoded]
         with self._write() as db:
             before = self._by_hash(db, target, hashes)
             top = db.execute("SELECT coalesce(max(id), 0) FROM jobs").fetchone()[0]
             fresh: list[tuple[Any, ...]] = []
             again: list[tuple[Any, ...]] = []
-            for file, number in zip(files, hashes, strict=True):
+            for file, names, number in zip(files, encoded, hashes, strict=True):
                 run, old = before.get((file.path, file.name), (0, None))
                 same = old is not None and (old.size, old.mtime_ns) == (file.size, file.mtime_ns)
                 if old is None:
                     top += 1
                     file.id = top
-                    fresh.append((self._run, target, number, *_values(file), State.WAITING))
+                    row = _values(file, *names)
+                    fresh.append((self._run, target, number, *row, State.WAITING))
                 elif old.state is State.SENT and same and known:
                     admission.sent.append(old)
                     continue
@@ -269,7 +270,7 @@ class Journal:
                     file.id = old.id
                     if same and old.state is not State.SENT:
                         file.content, file.resume = old.content, old.resume
-                    again.append((self._run, *_values(file)[1:], file.id))
+                    again.append((self._run, *_values(file, *names)[1:], file.id))
                 before[file.path, file.name] = self._run, file
                 admission.waiting.append(file)
             for values, marks in _tables(fresh):
@@ -289,7 +290,8 @@ class Journal:
     def is_sent(self, target: int, file: Record) -> bool:
         """Whether the file was sent and is unchanged since."""
         with self._read() as db:
-            _, old = self._by_hash(db, target, [_hash(file)]).get((file.path, file.name), (0, None))
+            known = self._by_hash(db, target, [row_hash(*_encoded(file))])
+        _, old = known.get((file.path, file.name), (0, None))
         return (
             old is not None
             and old.state is State.SENT
@@ -443,18 +445,16 @@ def _trouble(error: sqlite3.Error) -> JournalError:
     )
 
 
-def _hash(file: Record) -> int:
-    what = os.fsencode(f"{file.path}\0{file.name}")
-    digest = hashlib.blake2b(what, digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
+def _encoded(file: Record) -> tuple[bytes, bytes]:
+    """The path and the name, as the journal keeps them."""
+    return os.fsencode(file.path), file.name.encode("utf-8", "surrogateescape")
 
 
-def _values(file: Record) -> tuple[Any, ...]:
+def _values(file: Record, path: bytes, name: bytes) -> tuple[Any, ...]:
     source = None if file.source == file.path else os.fsencode(file.source)
-    name = file.name.encode("utf-8", "surrogateescape")
     return (
         file.id,
-        os.fsencode(file.path),
+        path,
         source,
         name,
         file.size,

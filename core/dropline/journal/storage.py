@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from dropline.home import set_aside
 
@@ -25,6 +27,7 @@ APPLICATION_ID = 0x4472704C
 #: Rows that are read at a time from a damaged file; one by one where that fails.
 STRIDE = 500
 
+_REHASH = "UPDATE jobs SET hash = row_hash(CAST(path AS BLOB), CAST(name AS BLOB))"
 #: How each version is made of the one before; the file's user_version counts them.
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -49,7 +52,7 @@ MIGRATIONS: tuple[str, ...] = (
         id INTEGER PRIMARY KEY,
         run INTEGER NOT NULL,
         target INTEGER NOT NULL,
-        hash INTEGER NOT NULL,  -- of path and name
+        hash INTEGER NOT NULL,  -- `row_hash` of path and name, in version 1 another
         path BLOB NOT NULL,
         source BLOB,  -- where it is read, if not at its path
         name BLOB NOT NULL,
@@ -69,9 +72,23 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX jobs_by_path ON jobs (target, hash);
     CREATE INDEX jobs_unfinished ON jobs (id) WHERE state <> 1;
     """,
+    _REHASH,
 )
 #: The tables, in the order in which they are saved from a damaged file.
 TABLES = ("targets", "runs", "drops", "jobs")
+
+
+_SEPARATOR = os.fsencode(os.sep)
+
+
+def row_hash(path: bytes, name: bytes) -> int:
+    """By which a row is found.
+
+    Files of one folder are neighbours in its index, so that a folder that is taken in changes few
+    pages: without that, a million files write gigabytes.
+    """
+    folder, _, _ = path.rpartition(_SEPARATOR)
+    return crc32(folder) - (1 << 31) << 32 | crc32(name, crc32(path))
 
 
 class JournalError(OSError):
@@ -136,6 +153,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
+    connection.create_function("row_hash", 2, row_hash, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")  # one process at a time
     with connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -162,6 +180,7 @@ def _replace(
     with contextlib.suppress(sqlite3.Error), contextlib.closing(_connect(aside)) as damaged:
         for table in TABLES:
             kept = _copy(table, damaged, connection)
+    connection.execute(_REHASH)
     notice(
         f"The journal was damaged ({error}). It was set aside as {aside}, and {kept} files that "
         "could be read of it were kept. Drop again what is missing; nothing is stored twice."
