@@ -1,12 +1,14 @@
 """A station: a queue, workers, what they do, and the meter that watches it."""
 
 from dropline.station.breaker import Breaker
+from dropline.station.counts import Counts
+from dropline.station.hooks import Hooks
 from dropline.station.limit import MIN_RATE, Limit, parse_rate
 from dropline.station.queue import SMALL, Order
 from dropline.station.reading import Instruments, Reading
 from dropline.station.retry import Backoff
 from dropline.station.sampler import MAX_WINDOW, Sampler
-from dropline.station.station import MAX_WORKERS, Counts, Hooks, Observer, Station
+from dropline.station.station import MAX_WORKERS, Observer, Station
 from dropline.station.work import (
     Aborted,
     Attempt,

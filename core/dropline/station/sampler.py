@@ -11,8 +11,9 @@ from typing import Any
 
 from dropline.meter import Meter, Window, time_left
 from dropline.meter.tally import to_seconds
+from dropline.station.counts import Counts
 from dropline.station.reading import Instruments, Reading
-from dropline.station.station import Counts, Station
+from dropline.station.station import Station
 
 #: Seconds between readings.
 PERIOD = 0.1

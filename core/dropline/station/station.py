@@ -20,10 +20,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol
+from typing import Generic
 
-from dropline.meter import Entry, Kind, ServiceFit, ServiceTime
+from dropline.meter import Entry, Kind, ServiceFit
 from dropline.station.breaker import Breaker
+from dropline.station.counts import Counts
+from dropline.station.hooks import Hooks
 from dropline.station.limit import Limit
 from dropline.station.queue import SMALL, Order, Queue
 from dropline.station.retry import Backoff
@@ -36,7 +38,6 @@ from dropline.station.work import (
     Job,
     PermanentError,
     ResultT,
-    ResultT_contra,
     Room,
     Spent,
     TransientError,
@@ -55,90 +56,6 @@ _ALONE = Room(1, 0)
 IN_MEMORY = 20_000
 #: Jobs that are fetched from the shelf at a time.
 FETCHED = 2000
-
-
-class Hooks(Protocol[ItemT, ResultT_contra]):
-    """Who is told what happens to the jobs. Called in worker threads; must be quick."""
-
-    def arrived(self, jobs: Sequence[Job[ItemT]]) -> None:
-        """Jobs are about to join the queue."""
-
-    def rejoined(self, jobs: Sequence[Job[ItemT]]) -> None:
-        """Failed jobs are about to arrive once more."""
-
-    def started(self, jobs: Sequence[Job[ItemT]], worker: int) -> None:
-        """A worker begins an attempt at each of the jobs."""
-
-    def progressed(self, job: Job[ItemT], done: int) -> None:
-        """`done` bytes of the running attempt are through."""
-
-    def checkpointed(self, job: Job[ItemT]) -> None:
-        """The item of the running attempt says how a later attempt can go on from there."""
-
-    def finished(self, served: Sequence[tuple[Job[ItemT], ResultT_contra]], seconds: float) -> None:
-        """An attempt at each of the jobs succeeded; it took `seconds` of the worker's time."""
-
-    def retried(self, job: Job[ItemT], reason: str, delay: float) -> None:
-        """An attempt failed in passing; the job waits, `delay` seconds at least."""
-
-    def failed(self, jobs: Sequence[tuple[Job[ItemT], str]]) -> None:
-        """The jobs failed for good, each for a reason."""
-
-    def cancelled(self, jobs: Sequence[Job[ItemT]]) -> None:
-        """Jobs were taken out of the line."""
-
-    def held(self, jobs: Sequence[Job[ItemT]], held: bool) -> None:
-        """Jobs were held, or released again."""
-
-    def prioritised(self, jobs: Sequence[Job[ItemT]]) -> None:
-        """Jobs have another priority."""
-
-    def resized(self, before: int, wanted: int) -> None:
-        """The wanted number of workers changed."""
-
-    def paused(self, paused: bool) -> None:
-        """The station was paused or resumed."""
-
-    def ordered(self, order: Order) -> None:
-        """The order of the queue changed."""
-
-    def target_went(self, down: bool, reason: str) -> None:
-        """The target went down, for a reason, or is up again."""
-
-    def drained(self, finished: int, failed: int, cancelled: int) -> None:
-        """Nothing waits or runs any more; counts since the line last was empty."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """The station's state at one moment; see `Reading`. `serving` jobs are in service.
-
-    `squares_left` is the sum of the squares of the bytes left of each job, `largest_left` the most
-    that is left of a running one. `service` is how long jobs of a size take, `spent` what workers
-    have spent their time on so far.
-    """
-
-    paused: bool
-    wanted: int
-    running: int
-    busy: int
-    serving: int
-    waiting: int
-    finished: int
-    failed: int
-    cancelled: int
-    bytes_done: int
-    bytes_left: int
-    squares_left: int
-    largest_left: int
-    service: ServiceTime | None
-    spent: Spent
-    next_try: float | None
-
-    @property
-    def target_down(self) -> bool:
-        """Whether the target counts as down."""
-        return self.next_try is not None
 
 
 @dataclass(slots=True, eq=False)
