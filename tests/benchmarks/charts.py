@@ -146,9 +146,8 @@ def _show(charts: Charts, span: float) -> float:
 
 
 def _refresh(qt: QApplication, charts: Charts) -> float:
-    """Draw and paint everything once; the milliseconds of CPU that this thread took."""
+    """Draw everything, and let Qt paint it; the milliseconds of CPU that this thread took."""
     began = time.thread_time()
     charts.draw()
-    charts.repaint()
     qt.processEvents()
     return (time.thread_time() - began) * 1e3

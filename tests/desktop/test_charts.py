@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QEvent, QObject, QPointF, Qt
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
@@ -21,6 +22,7 @@ from dropline_desktop.charts import Charts, MarkKind
 from dropline_desktop.charts.axes import TimeAxis, ValueAxis
 from dropline_desktop.charts.contents import CHARTS, COLUMNS
 from dropline_desktop.charts.expected import Expectation
+from dropline_desktop.charts.plot import Plot
 from dropline_desktop.theme import DARK, LIGHT, Mode, Theme
 
 from .readings import IDLE, busy
@@ -423,6 +425,39 @@ def ink(widget: QWidget, name: str, close: int = 40) -> int:
     colour = QColor(getattr(LIGHT, name))
     wanted = np.array([colour.blue(), colour.green(), colour.red()])
     return int((np.abs(pixels[..., :3].astype(int) - wanted).max(axis=2) < close).sum())
+
+
+class Paintings(QObject):
+    """How often each plot was painted."""
+
+    def __init__(self, charts: Charts) -> None:
+        super().__init__()
+        self.of: Counter[str] = Counter()
+        self._plots = {plot.viewport(): plot.objectName() for plot in charts.findChildren(Plot)}
+        for viewport in self._plots:
+            viewport.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Paint:
+            self.of[self._plots[watched]] += 1
+        return False
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_plot_is_painted_once_for_a_drawing(
+    shown: Charts, clock: Clock, qtbot: QtBot, at_once: bool
+) -> None:
+    shown.set_frozen(True)  # nothing else draws
+    feed(shown, clock, 30, busy)
+    qtbot.waitUntil(lambda: not shown._once.isActive())
+    for _ in range(3):  # until the scales have settled
+        shown.draw()
+        QApplication.processEvents()
+    painted = Paintings(shown)
+    shown.draw(at_once=at_once)
+    qtbot.waitUntil(lambda: not shown._stack.is_drawing and len(painted.of) >= 4)
+    QApplication.processEvents()
+    assert set(painted.of.values()) == {1}
 
 
 def test_a_chart_that_waits_for_its_drawing_is_painted_all_the_same(charts: Charts) -> None:

@@ -206,5 +206,6 @@ class Stack(QWidget):
 
 
 def _paint(strip: Strip) -> None:
-    strip.plot.setViewportUpdateMode(_AS_IT_CHANGES)
-    strip.plot.viewport().update()
+    if strip.plot.viewportUpdateMode() == _NOT_YET:  # else what has changed is painted anyway
+        strip.plot.setViewportUpdateMode(_AS_IT_CHANGES)
+        strip.plot.viewport().update()
