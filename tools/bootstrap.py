@@ -1,7 +1,7 @@
 """Prepare this checkout for a make target: `python3 tools/bootstrap.py TARGET`.
 
 Three steps, each left out when the target has no use for it: `.venv` with what requirements.lock
-pins and the project itself, editable; the system libraries that Qt needs, and a font with Chinese
+pins (to run the program, requirements-run.lock) and the project itself, editable; the system libraries that Qt needs, and a font with Chinese
 letters; the programs that only tests call. As root on Debian or Ubuntu what is missing is
 installed, elsewhere the command that does it is printed. Where nothing changed it is done at once.
 Standard library only, Python 3.11 on.
@@ -24,6 +24,7 @@ from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
+RUN_LOCK = ROOT / "requirements-run.lock"  # of it, what the program itself needs
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "bootstrap.json"
@@ -112,10 +113,10 @@ def main(target: str) -> None:
         lock()
         return
     state = fingerprint()
-    if stamped("packages") != state:
+    if stamped("packages") != state and (target != "run" or stamped("program") != state):
         make_venv()
-        install_packages()
-        stamp("packages", state)
+        install_packages(RUN_LOCK if target == "run" else LOCK)
+        stamp("program" if target == "run" else "packages", state)
     if target in {"check", "translations"}:
         return
     if stamped("libraries") != state and prepare_libraries():
@@ -129,7 +130,7 @@ def main(target: str) -> None:
 
 def fingerprint() -> str:
     """The state of all that decides what `.venv` holds."""
-    files = [LOCK, ROOT / "pyproject.toml", Path(__file__)]
+    files = [LOCK, RUN_LOCK, ROOT / "pyproject.toml", Path(__file__)]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
@@ -173,8 +174,8 @@ def make_venv() -> None:
     must([python, "-m", "venv", VENV], "making .venv")
 
 
-def install_packages() -> None:
-    """Install what requirements.lock pins, hashes checked, then the project, editable.
+def install_packages(locked: Path) -> None:
+    """Install what is pinned there, hashes checked, then the project, editable.
 
     The build back end is among the pinned packages, so the second step needs no isolation.
     """
@@ -183,18 +184,21 @@ def install_packages() -> None:
     if uv:
         installer = [uv, "pip", "install", "--quiet", "--python", PYTHON]
     say(f"installing the locked packages into .venv with {'uv' if uv else 'pip'}")
-    must([*installer, "--require-hashes", "-r", LOCK], "installing requirements.lock")
+    must([*installer, "--require-hashes", "-r", locked], f"installing {locked.name}")
     project = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
     must([*installer, *project], "installing Dropline itself")
 
 
 def lock() -> None:
-    """Write requirements.lock anew from pyproject.toml, moving no pin that need not move."""
+    """Write both locks anew from pyproject.toml, moving no pin that need not move."""
     uv = shutil.which("uv") or stop("make lock needs uv on PATH: pip install uv")
-    what = ["pyproject.toml", "--group", "dev", "--group", "docs", "--group", "bench"]
-    how = ["--universal", "--python-version", "3.11", "--generate-hashes"]
-    to = ["--custom-compile-command", "make lock", "--output-file", str(LOCK)]
-    must([uv, "pip", "compile", "--quiet", *what, *how, *to, *sys.argv[2:]], "resolving")
+    command = [uv, "pip", "compile", "--quiet", "pyproject.toml", "--universal"]
+    command += ["--python-version", "3.11", "--generate-hashes"]
+    command += ["--custom-compile-command", "make lock"]
+    groups = ["--group", "dev", "--group", "docs", "--group", "bench"]
+    must([*command, *groups, "--output-file", LOCK, *sys.argv[2:]], "resolving")
+    groups = ["--group", "build", "--constraint", str(LOCK)]
+    must([*command, *groups, "--output-file", RUN_LOCK], "resolving for the program alone")
 
 
 # ---------------------------------------------------------------------- system libraries, programs
