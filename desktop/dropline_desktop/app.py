@@ -40,10 +40,8 @@ from dropline_desktop.window import MainWindow
 
 if TYPE_CHECKING:
     from dropline.line import Line
+    from dropline_desktop.settings.dialog import SettingsDialog
     from dropline_desktop.simulation import Simulation
-
-#: The embedded receiver's port.
-PORT = 8765
 
 
 class Application(QObject):
@@ -67,8 +65,9 @@ class Application(QObject):
     #: Whether Dropline starts at login, after an attempt to change that.
     _starts = Signal(bool)
 
-    def __init__(self, qt: QApplication, home: Home, *, port: int = PORT) -> None:
-        """Make everything; nothing runs yet. The receiver takes the next free port after `port`."""
+    def __init__(self, qt: QApplication, home: Home, *, port: int | None = None) -> None:
+        """Make everything; nothing runs yet. The receiver takes the next free port after `port`,
+        which is that of the settings unless one is given."""
         super().__init__()
         self._closing: threading.Thread | None = None
         self.home = home
@@ -81,13 +80,14 @@ class Application(QObject):
         self.bus = QtBus(parent=self)
         self.window = MainWindow(self.settings, self.theme)
         self.explorers = Explorers(self.theme, home.logs)
-        self.tray = Tray(self.window)
+        self.tray = Tray(self.window, notifying=self.settings.notifications)
         self.signals = StopSignals(self)
         self.interpreter = Interpreter()
         self.right_of_way = RightOfWay(self)
         self.network = Network(self.bus.post, self)
         #: There once somebody has asked for it.
         self.simulation: Simulation | None = None
+        self.settings_dialog: SettingsDialog | None = None
         self.engine = Engine(
             home,
             self.bus,
@@ -97,7 +97,7 @@ class Application(QObject):
             kept=self._kept.emit,
             shown=self._show_asked.emit,
             give_way=self.right_of_way.give_way,
-            port=port,
+            port=self.settings.port if port is None else port,
             target=(self.settings.target, self.settings.target_user),
         )
         if self.settings.target:
@@ -151,6 +151,8 @@ class Application(QObject):
         self._closing = threading.Thread(target=self._close_engine, name="engine close")
         self.window.close()
         self.explorers.close()
+        if self.settings_dialog is not None:
+            self.settings_dialog.close()
         if self.simulation is not None:
             self.simulation.close()
         self.tray.hide()
@@ -228,6 +230,7 @@ class Application(QObject):
         window.historyAsked.connect(self._show_history)
         window.sendToAsked.connect(self.destination.open)
         window.aboutAsked.connect(self.about.open)
+        window.settingsAsked.connect(self.show_settings)
         window.autostartWanted.connect(self._start_at_login)
         self._starts.connect(window.show_autostart)
         window.samplesAsked.connect(self._try_samples)
@@ -268,6 +271,12 @@ class Application(QObject):
             self._watched.emit(line.watched)
 
         self.engine.do(unwatch)
+
+    def watch_only(self, folders: Sequence[str]) -> None:
+        """Watch these folders, and no others."""
+        for folder in set(self.settings.watched) - set(folders):
+            self._unwatch(folder)
+        self._watch([folder for folder in folders if folder not in self.settings.watched])
 
     def _remember_watched(self, folders: tuple[str, ...]) -> None:
         self.settings.watched = folders
@@ -320,6 +329,17 @@ class Application(QObject):
                 self._starts.emit(not on)
 
         threading.Thread(target=keep, name="autostart", daemon=True).start()
+
+    def show_settings(self) -> None:
+        """Show all that can be set."""
+        if self.settings_dialog is None:
+            from dropline_desktop.settings.dialog import SettingsDialog
+            from dropline_desktop.settings.table import settings_of
+
+            self.settings_dialog = SettingsDialog(self.theme, settings_of(self), self.window)
+        self.settings_dialog.show()
+        self.settings_dialog.raise_()
+        self.settings_dialog.activateWindow()
 
     def _simulate(self) -> None:
         if self.simulation is None:

@@ -11,11 +11,15 @@ from typing import TypeVar
 
 from PySide6.QtCore import QByteArray, QSettings
 
-from dropline.station import MIN_RATE, Order
+from dropline.station import MAX_WORKERS, MIN_RATE, Order
 from dropline.tuning import Goal, GoalKind
 from dropline_desktop.language import Language
+from dropline_desktop.tune.autopilot import FIRST_BOUNDS
 
 T = TypeVar("T", int, float, str)
+
+#: The receiver's port at first.
+PORT = 8765
 
 
 class Settings:
@@ -37,6 +41,20 @@ class Settings:
     @workers.setter
     def workers(self, value: int) -> None:
         self._file.setValue("workers", value)
+
+    @property
+    def autopilot_bounds(self) -> tuple[int, int]:
+        """The fewest and the most workers that the autopilot may choose."""
+        least, most = (
+            self._read(f"autopilot_{name}", value)
+            for name, value in zip(("least", "most"), FIRST_BOUNDS, strict=True)
+        )
+        return (least, most) if 1 <= least <= most <= MAX_WORKERS else FIRST_BOUNDS
+
+    @autopilot_bounds.setter
+    def autopilot_bounds(self, value: tuple[int, int]) -> None:
+        for name, bound in zip(("least", "most"), value, strict=True):
+            self._file.setValue(f"autopilot_{name}", bound)
 
     @property
     def limit(self) -> float | None:
@@ -104,6 +122,25 @@ class Settings:
     @target_user.setter
     def target_user(self, value: str) -> None:
         self._file.setValue("target_user", value)
+
+    @property
+    def port(self) -> int:
+        """The port at which the window's receiver listens; where it is taken, the next free one."""
+        value = self._read("port", PORT)
+        return value if 1024 <= value <= 65_535 else PORT
+
+    @port.setter
+    def port(self, value: int) -> None:
+        self._file.setValue("port", value)
+
+    @property
+    def notifications(self) -> bool:
+        """Whether the desktop is told when all files are sent."""
+        return bool(self._read("notifications", 1))
+
+    @notifications.setter
+    def notifications(self, value: bool) -> None:
+        self._file.setValue("notifications", int(value))
 
     @property
     def figures_window(self) -> float:
