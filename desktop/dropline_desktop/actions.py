@@ -111,7 +111,10 @@ def commands() -> tuple[Command, ...]:
             "sendTo",
             Menu.FILE,
             translate("Command", "Send &to…"),
-            translate("Command", "Choose where files go, and test whether they can be sent there"),
+            translate(
+                "Command",
+                "Choose where files go, keep several targets, and test whether they take files",
+            ),
         ),
         Command(
             "watchFolder",

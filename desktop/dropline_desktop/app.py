@@ -33,6 +33,7 @@ from dropline_desktop.network import Network
 from dropline_desktop.right_of_way import RightOfWay
 from dropline_desktop.samples import make_samples
 from dropline_desktop.settings import Settings
+from dropline_desktop.settings.profile import Profile
 from dropline_desktop.signals import StopSignals
 from dropline_desktop.theme import Mode, Theme
 from dropline_desktop.tray import Tray
@@ -98,10 +99,8 @@ class Application(QObject):
             shown=self._show_asked.emit,
             give_way=self.right_of_way.give_way,
             port=self.settings.port if port is None else port,
-            target=(self.settings.target, self.settings.target_user),
+            target=self.settings.running,
         )
-        if self.settings.target:
-            self.window.setWindowTitle(f"Dropline → {self.settings.target}")
         self.destination = DestinationDialog(
             self.theme, self.settings, home.installation, self.window
         )
@@ -229,6 +228,7 @@ class Application(QObject):
         window.openLogAsked.connect(lambda: self.explorers.ask(window))
         window.historyAsked.connect(self._show_history)
         window.sendToAsked.connect(self.destination.open)
+        self.destination.changed.connect(self._show_targets)
         window.aboutAsked.connect(self.about.open)
         window.settingsAsked.connect(self.show_settings)
         window.autostartWanted.connect(self._start_at_login)
@@ -329,6 +329,21 @@ class Application(QObject):
                 self._starts.emit(not on)
 
         threading.Thread(target=keep, name="autostart", daemon=True).start()
+
+    def choose_profile(self, name: str) -> None:
+        """Send to the target of this name, or with "" to the own receiver, from the next start."""
+        self.settings.profile = name
+        self._show_targets()
+
+    def keep_profiles(self, profiles: Sequence[Profile], chosen: str) -> None:
+        """Have these targets to choose from, in place of all others."""
+        self.settings.profiles = profiles
+        self.choose_profile(chosen)
+
+    def _show_targets(self) -> None:
+        self.window.drop_zone.destination.refresh()
+        if self.settings.running is not None:  # its limit may be another
+            self.window.tuner.limit.choose(self.settings.limit)
 
     def show_settings(self) -> None:
         """Show all that can be set."""

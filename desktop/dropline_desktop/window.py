@@ -34,6 +34,7 @@ from dropline.events import (
 from dropline.station import Order, Reading
 from dropline_desktop import format
 from dropline_desktop.actions import Command, Menu, commands
+from dropline_desktop.destination import DestinationButton
 from dropline_desktop.drop_zone import Chooser, Drops, DropZone
 from dropline_desktop.events import EventLog
 from dropline_desktop.icons import application_icon
@@ -114,7 +115,12 @@ class MainWindow(QMainWindow):
         self.commands = Palette(self)
         self._actions = {command.name: self._make_action(command) for command in commands()}
         self.notices = Notices(theme)
-        self.drop_zone = DropZone(theme, self._actions["addFiles"], self._actions["addFolder"])
+        self.drop_zone = DropZone(
+            theme,
+            DestinationButton(theme, settings, self._actions["sendTo"]),
+            self._actions["addFiles"],
+            self._actions["addFolder"],
+        )
         self.transfers = TransfersPanel(theme)
         self.instruments = Instruments(
             theme,

@@ -20,7 +20,7 @@ from dropline_desktop.language import Language, Translation
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["LC_ALL"] = "C.UTF-8"
 
-PATIENCE = 30_000  # milliseconds
+PATIENCE = 60_000  # milliseconds
 
 # What Qt says that is no fault of ours; anything else of that level fails the test.
 QT_MESSAGES_IGNORED: tuple[str, ...] = (

@@ -47,6 +47,7 @@ from dropline_desktop.dropped import to_url
 from dropline_desktop.network import Reachability
 from dropline_desktop.quantities import THROUGHPUT
 from dropline_desktop.settings import Settings
+from dropline_desktop.settings.profile import Profile
 from dropline_desktop.transfers.rows import State
 
 PATIENCE = 30_000  # milliseconds
@@ -631,7 +632,8 @@ def test_files_go_to_the_target_that_was_chosen(application, wait, dropline_home
     other.start()
     try:
         settings = Settings(dropline_home)
-        settings.target = other.url
+        settings.profiles = [Profile("other", other.url)]
+        settings.profile = "other"
         settings.save()
         app = application()
         app.start()

@@ -20,6 +20,7 @@ from dropline_desktop.palette import entries
 from dropline_desktop.settings import Settings
 from dropline_desktop.settings.dialog import SettingsDialog
 from dropline_desktop.settings.exchange import LARGEST, MARK
+from dropline_desktop.settings.profile import Profile
 from dropline_desktop.settings.table import Section
 from dropline_desktop.theme import Mode
 
@@ -43,6 +44,9 @@ BAD: tuple[tuple[bytes, str], ...] = (
             ({"goal": {"kind": "wait", "limit": "1"}}, "“goal”"),
             ({"watched": ["/a", 2]}, "“watched”"),
             ({"share": True}, "“share”"),
+            ({"profile": ""}, "“profile”"),
+            ({"targets": {"profiles": [], "chosen": "none"}}, "“targets”"),
+            ({"targets": {"profiles": [{"name": "a", "url": "http://a:b@c"}], "chosen": ""}}, ""),
             ({"colour": "red"}, "“colour”"),
         )
     ),
@@ -171,6 +175,8 @@ def test_what_is_exported_is_imported_elsewhere(
 ) -> None:
     (tmp_path / "watched").mkdir()
     app.settings.watched = [str(tmp_path / "watched")]
+    app.settings.profiles = [Profile("Archive", "tus+https://host/files/", "ada", 1e6)]
+    app.choose_profile("Archive")
     control(dialog, "workers").setValue(11)
     control(dialog, "goal").choose(Goal(GoalKind.RESPONSE, 3.0))
     before = values(dialog)
@@ -180,6 +186,10 @@ def test_what_is_exported_is_imported_elsewhere(
     control(dialog, "workers").setValue(2)
     control(dialog, "goal").choose(Goal())
     choose(control(dialog, "theme"), "dark")
+    app.keep_profiles([], "")
+    assert control(dialog, "profile").count() == 2  # until it is shown again
+    dialog.refresh()
+    assert control(dialog, "profile").count() == 1
     dialog.take(file)
     wait(lambda: "Imported" in dialog.answer.text())
     assert values(dialog) == before

@@ -65,12 +65,12 @@ class Row(QWidget):
         label, note = self.setting.words()
         self._label.setText(label)
         self._note.setText(note)
-        self.editor.word()
         self.editor.name(label)
         self.refresh()
 
     def refresh(self) -> None:
         """Show what holds now."""
+        self.editor.word()
         if self.setting.get is not None:
             self.editor.show_value(self.setting.get())
 

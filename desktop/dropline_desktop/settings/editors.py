@@ -70,11 +70,13 @@ class Editor(QWidget):
             part.setToolTip(text)
 
     def word(self) -> None:
-        """Write the names of what there is to choose from."""
+        """Write what there is to choose from."""
         match self._form, self.control:
             case Choice(options=options), QComboBox() as box:
-                for number, (_, name) in enumerate(options()):
-                    box.setItemText(number, name)
+                with QSignalBlocker(box):
+                    box.clear()
+                    for value, name in options():
+                        box.addItem(name, value)
             case Elsewhere(button=words), QPushButton() as button:
                 button.setText(words())
 
@@ -95,10 +97,8 @@ class Editor(QWidget):
 
     def _make(self, theme: Theme) -> QWidget:
         match self._form:
-            case Choice(options=options):
+            case Choice():
                 box = _Box()
-                for value, _ in options():
-                    box.addItem("", value)
                 box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
                 box.activated.connect(lambda index: self.wanted.emit(box.itemData(index)))
                 return box

@@ -24,7 +24,7 @@ def to_text(settings: Iterable[Setting]) -> str:
     values = {
         each.key: value
         for each in settings
-        if each.get is not None and each.form.accepts(value := each.get())
+        if each.exported and each.get is not None and each.form.accepts(value := each.get())
     }
     return json.dumps({**MARK, "settings": values}, indent=2) + "\n"
 
@@ -39,7 +39,7 @@ def from_text(text: str, settings: Iterable[Setting]) -> dict[str, Any]:
                 raise ValueError
     except (ValueError, RecursionError) as error:
         raise ValueError(_foreign()) from error
-    known = {each.key: each for each in settings if each.set is not None}
+    known = {each.key: each for each in settings if each.exported and each.set is not None}
     for key, value in values.items():
         if key not in known or not known[key].form.accepts(value):
             raise ValueError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from dropline_desktop import format
 from dropline_desktop.charts.toolbar import WINDOWS
 from dropline_desktop.language import Language
 from dropline_desktop.sentences import order_name
+from dropline_desktop.settings.profile import profiles_of
+from dropline_desktop.text import printable
 from dropline_desktop.theme import Mode
 
 if TYPE_CHECKING:
@@ -125,6 +127,8 @@ class Setting:
     form: Form
     get: Callable[[], Any] | None = None
     set: Callable[[Any], object] | None = None
+    #: Whether files of settings have it.
+    exported: bool = True
 
 
 def goal_of(value: Any) -> Goal:
@@ -142,9 +146,27 @@ def is_folders(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) and each for each in value)
 
 
+def are_targets(value: object) -> bool:
+    """Whether it is a list of targets, and the name of one of them or "" for the own receiver."""
+    match value:
+        case {"profiles": list(profiles), "chosen": str(chosen), **rest} if not rest:
+            try:
+                names = [profile.name for profile in profiles_of(profiles)]
+            except (TypeError, ValueError):
+                return False
+            return chosen in ["", *names]
+    return False
+
+
 def settings_of(app: Application) -> tuple[Setting, ...]:
     """All that can be set, in the order in which it is shown."""
-    return (*_general(app), *_sending(app), *_receiver(app), *_appearance(app))
+    return (
+        *_general(app),
+        *_sending(app),
+        *_target(app),
+        *_receiver(app),
+        *_appearance(app),
+    )
 
 
 def _general(app: Application) -> tuple[Setting, ...]:
@@ -300,6 +322,48 @@ def _sending(app: Application) -> tuple[Setting, ...]:
             ),
             lambda: list(kept.watched),
             app.watch_only,
+        ),
+    )
+
+
+def _target(app: Application) -> tuple[Setting, ...]:
+    kept = app.settings
+
+    def options() -> list[tuple[Any, str]]:
+        own = translate("Settings", "The receiver in this window")
+        names = [(profile.name, printable(profile.name)) for profile in kept.profiles]
+        return [("", own), *names]
+
+    def targets() -> dict[str, Any]:
+        return {"profiles": [asdict(each) for each in kept.profiles], "chosen": kept.profile}
+
+    return (
+        Setting(
+            "profile",
+            Section.TARGET,
+            lambda: (
+                translate("Settings", "Send to"),
+                translate("Settings", "Where files go, from the next start on."),
+            ),
+            Choice(options),
+            lambda: kept.profile,
+            app.choose_profile,
+            exported=False,  # with the targets
+        ),
+        Setting(
+            "targets",
+            Section.TARGET,
+            lambda: (
+                translate("Settings", "Targets"),
+                translate(
+                    "Settings",
+                    "Each with its address, user and limit; its password is in the system's "
+                    "keyring alone, and a test says whether it takes files.",
+                ),
+            ),
+            Elsewhere(lambda: translate("Settings", "Targets…"), app.destination.open, are_targets),
+            targets,
+            lambda value: app.keep_profiles(profiles_of(value["profiles"]), value["chosen"]),
         ),
     )
 

@@ -357,8 +357,8 @@
         <translation>发送到(&amp;T)…</translation>
     </message>
     <message>
-        <source>Choose where files go, and test whether they can be sent there</source>
-        <translation>选择文件发往何处，并测试能否发送</translation>
+        <source>Choose where files go, keep several targets, and test whether they take files</source>
+        <translation>选择文件发往何处，保存多个目标端，并测试能否接收文件</translation>
     </message>
     <message>
         <source>&amp;Watch a folder…</source>
@@ -544,15 +544,51 @@
     </message>
 </context>
 <context>
+    <name>DestinationButton</name>
+    <message>
+        <source>the receiver in this window</source>
+        <extracomment>The choice is another one.</extracomment>
+        <translation>本窗口内的接收端</translation>
+    </message>
+    <message>
+        <source>To: {}</source>
+        <translation>发往：{}</translation>
+    </message>
+    <message>
+        <source>To: {0}; from the next start: {1}</source>
+        <translation>发往：{0}；下次启动起：{1}</translation>
+    </message>
+    <message>
+        <source>Where files go</source>
+        <translation>文件发往何处</translation>
+    </message>
+    <message>
+        <source>{}. Choose another target here; it is used from the next start on.</source>
+        <translation>{}。可在此选择其他目标端，下次启动起生效。</translation>
+    </message>
+    <message>
+        <source>&amp;Send to</source>
+        <translation>发送到(&amp;S)</translation>
+    </message>
+</context>
+<context>
     <name>DestinationDialog</name>
     <message>
         <source>Send to…</source>
-        <extracomment>Addresses as examples of what can be sent to. What a trial or the keyring said, from their thread: whether all is well, and a sentence.</extracomment>
+        <extracomment>Addresses as examples of what can be sent to. Where an item of the list keeps the name of its target. Targets or the choice among them were changed. What a trial or the keyring said, from their thread: whether all is well, and a sentence. A profile is good, and its secret is in the keyring; whether it is to be used.</extracomment>
         <translation>发送到…</translation>
     </message>
     <message>
         <source>Files go to the receiver inside this window, or to an address of yours: another receiver of Dropline&apos;s, WebDAV, tus, S3 or a form. Examples: {}</source>
         <translation>文件发往本窗口内的接收端，或您指定的地址：另一个 Dropline 接收端、WebDAV、tus、S3 或表单。例如：{}</translation>
+    </message>
+    <message>
+        <source>Targets</source>
+        <translation>目标端</translation>
+    </message>
+    <message>
+        <source>&amp;Name</source>
+        <translation>名称(&amp;N)</translation>
     </message>
     <message>
         <source>&amp;Address</source>
@@ -567,20 +603,48 @@
         <translation>密码或令牌(&amp;P)</translation>
     </message>
     <message>
+        <source>&amp;Limit</source>
+        <translation>限速(&amp;L)</translation>
+    </message>
+    <message>
         <source>as kept in the keyring</source>
         <translation>使用密钥环中保存的</translation>
+    </message>
+    <message>
+        <source>A&amp;dd</source>
+        <translation>添加(&amp;D)</translation>
+    </message>
+    <message>
+        <source>&amp;Remove</source>
+        <translation>移除(&amp;R)</translation>
     </message>
     <message>
         <source>&amp;Test: send a small file</source>
         <translation>测试：发送一个小文件(&amp;T)</translation>
     </message>
     <message>
-        <source>Use from the next start on</source>
-        <translation>下次启动起使用</translation>
+        <source>&amp;Keep</source>
+        <translation>保存(&amp;K)</translation>
     </message>
     <message>
-        <source>Use the receiver in this window</source>
-        <translation>使用本窗口内的接收端</translation>
+        <source>Use &amp;from the next start on</source>
+        <translation>下次启动起使用(&amp;F)</translation>
+    </message>
+    <message>
+        <source>The receiver in this window</source>
+        <translation>本窗口内的接收端</translation>
+    </message>
+    <message>
+        <source>There is a target “{}” already: give this one another name.</source>
+        <translation>已有名为 “{}” 的目标端：请换一个名称。</translation>
+    </message>
+    <message>
+        <source>“{}” is kept.</source>
+        <translation>已保存 “{}”。</translation>
+    </message>
+    <message>
+        <source>“{}” is gone, and its password with it.</source>
+        <translation>已移除 “{}” 及其密码。</translation>
     </message>
     <message>
         <source>It works: {} is there, and verified.</source>
@@ -1594,7 +1658,7 @@
     </message>
     <message>
         <source>Language</source>
-        <extracomment>Each value with its name in the language shown. What it is called, and in a sentence what it means, in the language shown.</extracomment>
+        <extracomment>Each value with its name in the language shown. What it is called, and in a sentence what it means, in the language shown. Whether files of settings have it.</extracomment>
         <translation>语言</translation>
     </message>
     <message>
@@ -1680,6 +1744,30 @@
     <message>
         <source>Watched folders…</source>
         <translation>监视的文件夹…</translation>
+    </message>
+    <message>
+        <source>The receiver in this window</source>
+        <translation>本窗口内的接收端</translation>
+    </message>
+    <message>
+        <source>Send to</source>
+        <translation>发送到</translation>
+    </message>
+    <message>
+        <source>Where files go, from the next start on.</source>
+        <translation>文件发往何处，下次启动起生效。</translation>
+    </message>
+    <message>
+        <source>Targets</source>
+        <translation>目标端</translation>
+    </message>
+    <message>
+        <source>Each with its address, user and limit; its password is in the system&apos;s keyring alone, and a test says whether it takes files.</source>
+        <translation>各有地址、用户和限速；密码只存于系统密钥环，测试会说明其能否接收文件。</translation>
+    </message>
+    <message>
+        <source>Targets…</source>
+        <translation>目标端…</translation>
     </message>
     <message>
         <source>Port</source>
