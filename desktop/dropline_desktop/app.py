@@ -29,6 +29,7 @@ from dropline_desktop.focus import FocusRing
 from dropline_desktop.icons import application_icon
 from dropline_desktop.interpreter import Interpreter
 from dropline_desktop.language import Translation
+from dropline_desktop.motion import DesktopMotion
 from dropline_desktop.network import Network
 from dropline_desktop.right_of_way import RightOfWay
 from dropline_desktop.samples import make_samples
@@ -76,7 +77,9 @@ class Application(QObject):
         self.errors.install()
         self.settings = Settings(home.root)
         self.translation = Translation(qt, self.settings.language, self)
-        self.theme = Theme(qt, mode_of(self.settings.theme), self)
+        self.theme = Theme(qt, mode_of(self.settings.theme), self, self.settings.motion)
+        self.desktop_motion = DesktopMotion(self)
+        self.desktop_motion.wished.connect(self.theme.motion.wish)
         self.focus_ring = FocusRing(qt, self)
         self.bus = QtBus(parent=self)
         self.window = MainWindow(self.settings, self.theme)
@@ -126,6 +129,7 @@ class Application(QObject):
             self.drop(paths)
         self.engine.start()
         self.network.listen()
+        self.desktop_motion.listen()
 
     def drop(self, paths: Sequence[str]) -> None:
         """Take paths in. Safe from any thread; files in temporary folders are held on return."""

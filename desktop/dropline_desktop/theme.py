@@ -17,6 +17,8 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QBrush, QColor, QFont, QFontInfo, QPalette, QPen
 from PySide6.QtWidgets import QApplication
 
+from dropline_desktop.motion import Motion, MotionMode
+
 
 class Mode(StrEnum):
     """What the user asked for."""
@@ -170,10 +172,15 @@ class Theme(QObject):
     changed = Signal()
 
     def __init__(
-        self, app: QApplication, mode: Mode = Mode.SYSTEM, parent: QObject | None = None
+        self,
+        app: QApplication,
+        mode: Mode = Mode.SYSTEM,
+        parent: QObject | None = None,
+        motion: MotionMode = MotionMode.SYSTEM,
     ) -> None:
         """Dress the application at once; in `Mode.SYSTEM` follow the system while it changes."""
         super().__init__(parent)
+        self.motion = Motion(motion, self)
         self._app = app
         self._mode = mode
         self.colours = LIGHT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import weakref
 from collections.abc import Callable, Iterator
@@ -98,3 +99,18 @@ def application(qapp, wait, dropline_home) -> Iterator[Callable[[], Application]
         wait(lambda app=app: app.ended)
         app.window.deleteLater()
         app.deleteLater()
+
+
+@pytest.fixture
+def session_bus(need_program, monkeypatch) -> Iterator[None]:
+    """A session bus of the test's own."""
+    daemon = subprocess.Popen(
+        [need_program("dbus-daemon", "dbus-daemon"), "--session", "--nofork", "--print-address"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", daemon.stdout.readline().strip())
+    yield
+    daemon.terminate()
+    daemon.communicate()

@@ -352,7 +352,8 @@ class Charts(QFrame):
     def _tick(self) -> None:
         start, end = self._stack.view
         pixel = (end - start) / self._stack.pixels  # in seconds: sooner, nothing would move
-        moved = self._now() - self._drawn >= min(pixel, _SLOWEST)
+        step = _SLOWEST if self._theme.motion.reduced else min(pixel, _SLOWEST)
+        moved = self._now() - self._drawn >= step
         if not self._stack.is_drawing and (self._due or moved):
             self.draw(at_once=False)
 

@@ -16,6 +16,7 @@ from PySide6.QtCore import QByteArray, QSettings
 from dropline.station import MAX_WORKERS, MIN_RATE, Order
 from dropline.tuning import Goal, GoalKind
 from dropline_desktop.language import Language
+from dropline_desktop.motion import MotionMode
 from dropline_desktop.settings.profile import Profile, name_for, named, profile_of, profiles_of
 from dropline_desktop.tune.autopilot import FIRST_BOUNDS
 
@@ -178,6 +179,16 @@ class Settings:
     @theme.setter
     def theme(self, value: str) -> None:
         self._file.setValue("theme", value)
+
+    @property
+    def motion(self) -> MotionMode:
+        """How much moves by itself."""
+        name = self._read("motion", MotionMode.SYSTEM.value)
+        return MotionMode(name) if name in set(MotionMode) else MotionMode.SYSTEM
+
+    @motion.setter
+    def motion(self, value: MotionMode) -> None:
+        self._file.setValue("motion", value.value)
 
     @property
     def language(self) -> Language:

@@ -19,6 +19,7 @@ from dropline.tuning import Goal, GoalKind
 from dropline_desktop import format
 from dropline_desktop.charts.toolbar import WINDOWS
 from dropline_desktop.language import Language
+from dropline_desktop.motion import MotionMode
 from dropline_desktop.sentences import order_name
 from dropline_desktop.settings.profile import profiles_of
 from dropline_desktop.text import printable
@@ -402,6 +403,10 @@ def _receiver(app: Application) -> tuple[Setting, ...]:
 
 def _appearance(app: Application) -> tuple[Setting, ...]:
     window, kept = app.window, app.settings
+
+    def move(value: str) -> None:
+        kept.motion = app.theme.motion.mode = MotionMode(value)
+
     return (
         Setting(
             "theme",
@@ -419,6 +424,27 @@ def _appearance(app: Application) -> tuple[Setting, ...]:
             ),
             lambda: app.theme.mode.value,
             lambda value: window.choose_theme(Mode(value)),
+        ),
+        Setting(
+            "motion",
+            Section.APPEARANCE,
+            lambda: (
+                translate("Settings", "Motion"),
+                translate(
+                    "Settings",
+                    "Reduced, the charts step once a second instead of gliding, and menus appear "
+                    "at once.",
+                ),
+            ),
+            Choice(
+                lambda: [
+                    (MotionMode.SYSTEM.value, translate("Settings", "As the system")),
+                    (MotionMode.FULL.value, translate("Settings", "Full")),
+                    (MotionMode.REDUCED.value, translate("Settings", "Reduced")),
+                ]
+            ),
+            lambda: kept.motion.value,
+            move,
         ),
         Setting(
             "figures_window",

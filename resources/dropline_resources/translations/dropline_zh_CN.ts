@@ -1806,6 +1806,22 @@
         <translation>深色</translation>
     </message>
     <message>
+        <source>Motion</source>
+        <translation>动效</translation>
+    </message>
+    <message>
+        <source>Reduced, the charts step once a second instead of gliding, and menus appear at once.</source>
+        <translation>减少时，图表每秒跳动一次而不再平滑移动，菜单立即出现。</translation>
+    </message>
+    <message>
+        <source>Full</source>
+        <translation>完整</translation>
+    </message>
+    <message>
+        <source>Reduced</source>
+        <translation>减少</translation>
+    </message>
+    <message>
         <source>Figures over the last</source>
         <translation>指标的统计窗口</translation>
     </message>
