@@ -166,6 +166,10 @@ class Line(Enum):
         return bool(self.value[1])
 
 
+#: Widgets that are told from what is around them by their outline alone.
+_OUTLINED = ("QAbstractSpinBox", "QCheckBox", "QComboBox", "QLineEdit")
+
+
 class Theme(QObject):
     """The look now in force. Who paints by hand asks it, and repaints on `changed`."""
 
@@ -256,16 +260,23 @@ class Theme(QObject):
     def _dress(self, dark: bool) -> None:
         self.colours = DARK if dark else LIGHT
         self._app.setPalette(palette(self.colours))
+        outlined = palette(self.colours, outline=True)
+        for name in _OUTLINED:
+            self._app.setPalette(outlined, name)  # type: ignore[arg-type]  # as it takes them
         self._app.setStyleSheet(style_sheet(self.colours))
         self.changed.emit()
 
 
-def palette(c: Colours) -> QPalette:
-    """The colours as Qt's widgets understand them."""
+def palette(c: Colours, *, outline: bool = False) -> QPalette:
+    """The colours as Qt's widgets understand them.
+
+    `outline`: for those that draw an outline, which Fusion makes of the window's colour, a factor
+    of 1.4 darker; it is to stand out from what it frames (3 : 1, WCAG 2.2, 1.4.11).
+    """
     role = QPalette.ColorRole
     result = QPalette()
     for key, colour in {
-        role.Window: c.window,
+        role.Window: QColor(c.disabled).lighter(140).name() if outline else c.window,
         role.WindowText: c.text,
         role.Base: c.surface,
         role.AlternateBase: c.alternate,

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from dropline_desktop.charts.contents import CHARTS, Chart
-from dropline_desktop.theme import DARK, LIGHT, Colours, Line, Mode, Size, Theme
+from dropline_desktop.theme import DARK, LIGHT, Colours, Line, Mode, Size, Theme, palette
 
 SCHEMES = pytest.mark.parametrize("scheme", [LIGHT, DARK], ids=["light", "dark"])
 GROUNDS = ("window", "surface", "alternate", "raised")
@@ -92,6 +92,12 @@ def test_text_is_readable_on_every_ground(scheme: Colours, name: str) -> None:
         assert contrast(getattr(scheme, name), getattr(scheme, ground)) >= 4.5, ground
     for ground in ("accent", "waiting"):  # what is selected, the banner of a simulation
         assert contrast(scheme.on_accent, getattr(scheme, ground)) >= 4.5, ground
+
+
+@SCHEMES
+def test_outlines_of_fields_and_boxes_stand_out_from_what_they_frame(scheme: Colours) -> None:
+    outline = palette(scheme, outline=True).window().color().darker(140)  # as Fusion does
+    assert contrast(outline.name(), scheme.surface) >= 3.0
 
 
 @SCHEMES

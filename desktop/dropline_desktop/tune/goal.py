@@ -107,15 +107,12 @@ class GoalChoice(QWidget):
         head.addWidget(self._title)
         head.addStretch()
         head.addWidget(self._help)
-        row = QHBoxLayout()
-        row.setSpacing(Space.S)
-        row.addWidget(self.box, 1)
-        row.addWidget(self._limit)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(Space.S)
         column.addLayout(head)
-        column.addLayout(row)
+        column.addWidget(self.box)
+        column.addWidget(self._limit)
 
     def _word(self) -> None:
         self._title.setText(self.tr("&Goal"))

@@ -143,7 +143,7 @@
     <name>Charts</name>
     <message>
         <source>now</source>
-        <extracomment>Distances between time ticks in seconds. Distances between value ticks within a decade. Ticks of a value axis, and the pixels from which on there are so many. How far labels may stand out over the ends of an axis, in pixels: the plot leaves this room.</extracomment>
+        <extracomment>Distances between time ticks in seconds. Distances between value ticks within a decade. Ticks of a value axis, and the heights from which on there are so many, in lines of text. How far labels may stand out over the ends of an axis, in pixels: the plot leaves this room.</extracomment>
         <translation>现在</translation>
     </message>
     <message>
