@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum, StrEnum
+from weakref import WeakSet
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QBrush, QColor, QFont, QFontInfo, QPalette, QPen
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
+from shiboken6 import isValid
 
 from dropline_desktop.motion import Motion, MotionMode
 
@@ -188,6 +190,7 @@ class Theme(QObject):
         self._app = app
         self._mode = mode
         self.colours = LIGHT
+        self._windows: WeakSet[QWidget] = WeakSet()
         app.setStyle("Fusion")
         app.styleHints().colorSchemeChanged.connect(self._follow)
         self.set_mode(mode)
@@ -213,6 +216,15 @@ class Theme(QObject):
             dark = mode is Mode.DARK
             hints.setColorScheme(Qt.ColorScheme.Dark if dark else Qt.ColorScheme.Light)
             self._dress(dark)
+
+    def dress(self, window: QWidget) -> None:
+        """Dress a window, and so its dialogs, now and whenever the scheme changes.
+
+        The style sheet is the windows' and not the application's: Qt applies a new one of the
+        application to each part once for every part around it, which is seven times the work.
+        """
+        self._windows.add(window)
+        window.setStyleSheet(style_sheet(self.colours))
 
     def colour(self, name: str, opacity: float = 1.0) -> QColor:
         """A colour by the name of its field in `Colours`."""
@@ -263,7 +275,8 @@ class Theme(QObject):
         outlined = palette(self.colours, outline=True)
         for name in _OUTLINED:
             self._app.setPalette(outlined, name)  # type: ignore[arg-type]  # as it takes them
-        self._app.setStyleSheet(style_sheet(self.colours))
+        for window in filter(isValid, self._windows):
+            window.setStyleSheet(style_sheet(self.colours))
         self.changed.emit()
 
 

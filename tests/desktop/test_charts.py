@@ -46,7 +46,6 @@ def clock() -> Clock:
 def theme(qapp: QApplication) -> Iterator[Theme]:
     yield Theme(qapp, Mode.LIGHT)
     qapp.styleHints().unsetColorScheme()
-    qapp.setStyleSheet("")
 
 
 @pytest.fixture
