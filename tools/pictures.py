@@ -48,7 +48,7 @@ ROOT = Path(__file__).resolve().parent.parent
 THEMES = (Mode.LIGHT, Mode.DARK)
 LANGUAGES = (Language.ENGLISH, Language.CHINESE)
 WINDOW = ("idle", "busy", "failures", "simulation", "steady", "unstable", "probe", "autopilot")
-WINDOWS = ("halve", "watch", "history", "load", "palette")
+WINDOWS = ("halve", "watch", "history", "load", "palette", "settings")
 STATES = (*WINDOW, *WINDOWS)
 #: What the guide shows.
 GUIDE = ("idle", "busy", "failures", "halve", "watch", "history")
@@ -203,6 +203,12 @@ class Session:
     def palette(self) -> None:
         """The commands, to be found by their names."""
         self._trigger("palette")
+
+    def settings(self) -> None:
+        """All that can be set, found by a word."""
+        self._trigger("settings")
+        assert self.app.settings_dialog is not None
+        self.app.settings_dialog.search.setText("a")
 
     def film(self) -> list[Image.Image]:
         """From a drop, past the moment when more workers are given to it."""

@@ -111,7 +111,10 @@ def commands() -> tuple[Command, ...]:
             "sendTo",
             Menu.FILE,
             translate("Command", "Send &to…"),
-            translate("Command", "Choose where files go, and test whether they can be sent there"),
+            translate(
+                "Command",
+                "Choose where files go, keep several targets, and test whether they take files",
+            ),
         ),
         Command(
             "watchFolder",
@@ -144,11 +147,18 @@ def commands() -> tuple[Command, ...]:
             "Ctrl+H",
         ),
         Command(
+            "settings",
+            Menu.FILE,
+            translate("Command", "&Settings…"),
+            translate("Command", "Everything that can be set, found by its name"),
+            "Ctrl+,",
+            apart=True,
+        ),
+        Command(
             "autostart",
             Menu.FILE,
             translate("Command", "Start at &login"),
             translate("Command", "Open Dropline each time that you log in"),
-            apart=True,
             checkable=True,
         ),
         Command("quit", Menu.FILE, translate("Command", "&Quit"), key="Ctrl+Q", apart=True),

@@ -29,10 +29,12 @@ from dropline_desktop.focus import FocusRing
 from dropline_desktop.icons import application_icon
 from dropline_desktop.interpreter import Interpreter
 from dropline_desktop.language import Translation
+from dropline_desktop.motion import DesktopMotion
 from dropline_desktop.network import Network
 from dropline_desktop.right_of_way import RightOfWay
 from dropline_desktop.samples import make_samples
 from dropline_desktop.settings import Settings
+from dropline_desktop.settings.profile import Profile
 from dropline_desktop.signals import StopSignals
 from dropline_desktop.theme import Mode, Theme
 from dropline_desktop.tray import Tray
@@ -40,10 +42,8 @@ from dropline_desktop.window import MainWindow
 
 if TYPE_CHECKING:
     from dropline.line import Line
+    from dropline_desktop.settings.dialog import SettingsDialog
     from dropline_desktop.simulation import Simulation
-
-#: The embedded receiver's port.
-PORT = 8765
 
 
 class Application(QObject):
@@ -67,8 +67,9 @@ class Application(QObject):
     #: Whether Dropline starts at login, after an attempt to change that.
     _starts = Signal(bool)
 
-    def __init__(self, qt: QApplication, home: Home, *, port: int = PORT) -> None:
-        """Make everything; nothing runs yet. The receiver takes the next free port after `port`."""
+    def __init__(self, qt: QApplication, home: Home, *, port: int | None = None) -> None:
+        """Make everything; nothing runs yet. The receiver takes the next free port after `port`,
+        which is that of the settings unless one is given."""
         super().__init__()
         self._closing: threading.Thread | None = None
         self.home = home
@@ -76,18 +77,21 @@ class Application(QObject):
         self.errors.install()
         self.settings = Settings(home.root)
         self.translation = Translation(qt, self.settings.language, self)
-        self.theme = Theme(qt, mode_of(self.settings.theme), self)
+        self.theme = Theme(qt, mode_of(self.settings.theme), self, self.settings.motion)
+        self.desktop_motion = DesktopMotion(self)
+        self.desktop_motion.wished.connect(self.theme.motion.wish)
         self.focus_ring = FocusRing(qt, self)
         self.bus = QtBus(parent=self)
         self.window = MainWindow(self.settings, self.theme)
         self.explorers = Explorers(self.theme, home.logs)
-        self.tray = Tray(self.window)
+        self.tray = Tray(self.window, notifying=self.settings.notifications)
         self.signals = StopSignals(self)
         self.interpreter = Interpreter()
         self.right_of_way = RightOfWay(self)
         self.network = Network(self.bus.post, self)
         #: There once somebody has asked for it.
         self.simulation: Simulation | None = None
+        self.settings_dialog: SettingsDialog | None = None
         self.engine = Engine(
             home,
             self.bus,
@@ -97,11 +101,9 @@ class Application(QObject):
             kept=self._kept.emit,
             shown=self._show_asked.emit,
             give_way=self.right_of_way.give_way,
-            port=port,
-            target=(self.settings.target, self.settings.target_user),
+            port=self.settings.port if port is None else port,
+            target=self.settings.running,
         )
-        if self.settings.target:
-            self.window.setWindowTitle(f"Dropline → {self.settings.target}")
         self.destination = DestinationDialog(
             self.theme, self.settings, home.installation, self.window
         )
@@ -127,6 +129,7 @@ class Application(QObject):
             self.drop(paths)
         self.engine.start()
         self.network.listen()
+        self.desktop_motion.listen()
 
     def drop(self, paths: Sequence[str]) -> None:
         """Take paths in. Safe from any thread; files in temporary folders are held on return."""
@@ -151,6 +154,8 @@ class Application(QObject):
         self._closing = threading.Thread(target=self._close_engine, name="engine close")
         self.window.close()
         self.explorers.close()
+        if self.settings_dialog is not None:
+            self.settings_dialog.close()
         if self.simulation is not None:
             self.simulation.close()
         self.tray.hide()
@@ -227,7 +232,9 @@ class Application(QObject):
         window.openLogAsked.connect(lambda: self.explorers.ask(window))
         window.historyAsked.connect(self._show_history)
         window.sendToAsked.connect(self.destination.open)
+        self.destination.changed.connect(self._show_targets)
         window.aboutAsked.connect(self.about.open)
+        window.settingsAsked.connect(self.show_settings)
         window.autostartWanted.connect(self._start_at_login)
         self._starts.connect(window.show_autostart)
         window.samplesAsked.connect(self._try_samples)
@@ -268,6 +275,12 @@ class Application(QObject):
             self._watched.emit(line.watched)
 
         self.engine.do(unwatch)
+
+    def watch_only(self, folders: Sequence[str]) -> None:
+        """Watch these folders, and no others."""
+        for folder in set(self.settings.watched) - set(folders):
+            self._unwatch(folder)
+        self._watch([folder for folder in folders if folder not in self.settings.watched])
 
     def _remember_watched(self, folders: tuple[str, ...]) -> None:
         self.settings.watched = folders
@@ -320,6 +333,32 @@ class Application(QObject):
                 self._starts.emit(not on)
 
         threading.Thread(target=keep, name="autostart", daemon=True).start()
+
+    def choose_profile(self, name: str) -> None:
+        """Send to the target of this name, or with "" to the own receiver, from the next start."""
+        self.settings.profile = name
+        self._show_targets()
+
+    def keep_profiles(self, profiles: Sequence[Profile], chosen: str) -> None:
+        """Have these targets to choose from, in place of all others."""
+        self.settings.profiles = profiles
+        self.choose_profile(chosen)
+
+    def _show_targets(self) -> None:
+        self.window.drop_zone.destination.refresh()
+        if self.settings.running is not None:  # its limit may be another
+            self.window.tuner.limit.choose(self.settings.limit)
+
+    def show_settings(self) -> None:
+        """Show all that can be set."""
+        if self.settings_dialog is None:
+            from dropline_desktop.settings.dialog import SettingsDialog
+            from dropline_desktop.settings.table import settings_of
+
+            self.settings_dialog = SettingsDialog(self.theme, settings_of(self), self.window)
+        self.settings_dialog.show()
+        self.settings_dialog.raise_()
+        self.settings_dialog.activateWindow()
 
     def _simulate(self) -> None:
         if self.simulation is None:

@@ -13,6 +13,7 @@ from PySide6.QtGui import QAction, QDropEvent, QGuiApplication, QPainter, QPaint
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from dropline_desktop.actions import plain
+from dropline_desktop.destination import DestinationButton
 from dropline_desktop.dropped import Dropped, from_clipboard, from_urls
 from dropline_desktop.icons import icon
 from dropline_desktop.language import worded
@@ -100,13 +101,18 @@ class Drops(QObject):
 
 
 class DropZone(QWidget):
-    """Says where to drop, lights up while something is dragged over the window, and has the two
-    buttons for those who would rather choose."""
+    """Says where to drop and where that goes, lights up while something is dragged over the
+    window, and has the two buttons for those who would rather choose."""
 
     def __init__(
-        self, theme: Theme, add_files: QAction, add_folder: QAction, parent: QWidget | None = None
+        self,
+        theme: Theme,
+        destination: DestinationButton,
+        add_files: QAction,
+        add_folder: QAction,
     ) -> None:
-        super().__init__(parent)
+        super().__init__()
+        self.destination = destination
         self.setObjectName("dropZone")
         self._theme = theme
         self._hovered = False
@@ -132,12 +138,16 @@ class DropZone(QWidget):
             action.changed.connect(self._show_actions)
             buttons.addWidget(button)
         buttons.addStretch()
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(Space.L, Space.M, Space.L, Space.M)
-        layout.setSpacing(Space.L)
-        layout.addWidget(self._picture)
-        layout.addLayout(words, 1)
-        layout.addLayout(buttons)
+        row = QHBoxLayout()
+        row.setSpacing(Space.L)
+        row.addWidget(self._picture)
+        row.addLayout(words, 1)
+        row.addLayout(buttons)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(Space.L, Space.M, Space.L, Space.S)
+        layout.setSpacing(Space.S)
+        layout.addLayout(row, 1)
+        layout.addWidget(destination)
         theme.changed.connect(self._dress)
         self._dress()
         worded(self, self._word)

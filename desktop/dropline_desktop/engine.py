@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dropline.receiver import Receiver
     from dropline.station import Instruments
     from dropline.targets import Target
+    from dropline_desktop.settings.profile import Profile
 
 _log = logging.getLogger(__name__)
 
@@ -60,13 +61,13 @@ class Engine:
         shown: Callable[[], None],
         give_way: Callable[[], None],
         port: int,
-        target: tuple[str, str] = ("", ""),
+        target: Profile | None = None,
     ) -> None:
         """`failed` gets a sentence when the engine cannot start, `noticed` one on what goes wrong
         beside it; `kept` gets where the history of the line is read, once it can be; `shown` is
         called when another start of the program wants the window to show. All are called in other
         threads; `give_way` by those that work, between two files.
-        `target`: its URL and the user there; without a URL it is the receiver inside.
+        Without a `target` it is the receiver inside.
         """
         self._home = home
         self._bus = bus
@@ -209,9 +210,8 @@ class Engine:
         from dropline.targets.chosen import Chosen
 
         installation = self._home.installation()
-        url, user = self._target
-        if url:
-            return Chosen(url, user).open(installation)
+        if self._target is not None:
+            return Chosen(self._target.url, self._target.user).open(installation)
         return ReceiverTarget(
             receiver.url, installation=installation, alias=EMBEDDED, identity=receiver.identity
         )

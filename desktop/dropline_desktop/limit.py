@@ -31,7 +31,7 @@ class LimitBox(QComboBox):
         self.setCompleter(None)  # type: ignore[arg-type]  # it would turn a typed 1 into 100 kB/s
         for rate in (None, *OFFERED):
             self.addItem("", rate)
-        self.activated.connect(lambda index: self._want(self.itemData(index)))
+        self.activated.connect(lambda index: self.choose(self.itemData(index)))
         line = self.lineEdit()
         assert line is not None  # it is editable
         line.editingFinished.connect(self._read)
@@ -41,6 +41,18 @@ class LimitBox(QComboBox):
     def limit(self) -> float | None:
         """What is asked for."""
         return self._limit
+
+    def show_limit(self, limit: float | None) -> None:
+        """Show a limit that was chosen elsewhere."""
+        self._limit = limit
+        self.setEditText(self._text(limit))
+
+    def choose(self, limit: float | None) -> None:
+        """Ask for a limit."""
+        changed = limit != self._limit
+        self.show_limit(limit)
+        if changed:
+            self.wanted.emit(limit)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Leave the wheel to the panel around: who scrolls by means no other limit."""
@@ -58,23 +70,17 @@ class LimitBox(QComboBox):
             self.setItemText(number, self._text(self.itemData(number)))
         self.setEditText(self._text(self._limit))
 
-    def _want(self, limit: float | None) -> None:
-        changed, self._limit = limit != self._limit, limit
-        self.setEditText(self._text(limit))
-        if changed:
-            self.wanted.emit(limit)
-
     def _read(self) -> None:
         text = self.currentText().strip()
         if text == self._text(self._limit):
             return
         if text in {"", "0", self._text(None)}:
-            self._want(None)
+            self.choose(None)
             return
         try:
-            self._want(parse_rate(text))
+            self.choose(parse_rate(text))
         except ValueError as error:
-            self._want(self._limit)
+            self.choose(self._limit)
             self.refused.emit(self.tr("The limit stays as it was: {}.").format(error))
 
     def _text(self, limit: float | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QColor, QGuiApplication, QImage, QPixmap
+from PySide6.QtGui import QColor, QGuiApplication, QImage, QPixmap, QShowEvent
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -49,6 +49,10 @@ class ShareDialog(QDialog):
             self.explanation.setText(self.tr("One moment…"))
             self.asked.emit()
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.adjustSize()  # to the words, whose height is known only now
+
     def show_address(self, address: str, failure: str) -> None:
         """Others are let in at this address; or, without one, nobody is, and why."""
         self.address, self._failure = address, failure
@@ -66,6 +70,7 @@ class ShareDialog(QDialog):
             self.code.setAccessibleName(self.tr("QR code of {}").format(address))
         for part in (self.code, self.link, self.copy, self.end):
             part.setVisible(bool(address))
+        self.adjustSize()
 
     def _word(self) -> None:
         self.setWindowTitle(self.tr("Send from a phone"))

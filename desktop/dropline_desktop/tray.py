@@ -22,9 +22,11 @@ class Tray(QObject):
     pauseWanted = Signal(bool)
     quitWanted = Signal()
 
-    def __init__(self, window: QWidget) -> None:
+    def __init__(self, window: QWidget, *, notifying: bool = True) -> None:
         super().__init__(window)
         self._window = window
+        #: Whether the desktop is told that a drop is through.
+        self.notifying = notifying
         self._icon: QSystemTrayIcon | None = None
         self._show, self._pause, self._quit = QAction(self), QAction(self), QAction(self)
         self._pause.setCheckable(True)
@@ -90,7 +92,7 @@ class Tray(QObject):
         return text
 
     def _tell_drained(self, event: StationDrained) -> None:
-        if self._window.isActiveWindow():
+        if not self.notifying or self._window.isActiveWindow():
             return  # whoever looks at the window sees it
         body = drained_sentence(event.finished, event.failed, event.cancelled)
         if self._icon is not None and QSystemTrayIcon.supportsMessages():

@@ -34,6 +34,7 @@ from dropline.events import (
 from dropline.station import Order, Reading
 from dropline_desktop import format
 from dropline_desktop.actions import Command, Menu, commands
+from dropline_desktop.destination import DestinationButton
 from dropline_desktop.drop_zone import Chooser, Drops, DropZone
 from dropline_desktop.events import EventLog
 from dropline_desktop.icons import application_icon
@@ -83,6 +84,8 @@ class MainWindow(QMainWindow):
     recordWanted = Signal(bool)
     #: Ask for a simulated load.
     simulateAsked = Signal()
+    #: Ask for all that can be set.
+    settingsAsked = Signal()
     #: Ask where files shall go.
     sendToAsked = Signal()
     #: Tell about the program.
@@ -107,12 +110,18 @@ class MainWindow(QMainWindow):
         self.setObjectName("MainWindow")
         self.setWindowTitle("Dropline")
         self.setWindowIcon(application_icon())
+        theme.dress(self)
         self.chooser = Chooser(self, settings.last_folder)
         self.drops = Drops(self)
         self.commands = Palette(self)
         self._actions = {command.name: self._make_action(command) for command in commands()}
         self.notices = Notices(theme)
-        self.drop_zone = DropZone(theme, self._actions["addFiles"], self._actions["addFolder"])
+        self.drop_zone = DropZone(
+            theme,
+            DestinationButton(theme, settings, self._actions["sendTo"]),
+            self._actions["addFiles"],
+            self._actions["addFolder"],
+        )
         self.transfers = TransfersPanel(theme)
         self.instruments = Instruments(
             theme,
@@ -246,6 +255,39 @@ class MainWindow(QMainWindow):
         with QSignalBlocker(action):
             action.setChecked(on)
 
+    def set_autostart(self, on: bool) -> None:
+        """Ask for a start at login, or for none."""
+        self._actions["autostart"].setChecked(on)
+
+    @property
+    def starts_at_login(self) -> bool:
+        """Whether that is asked for."""
+        return self._actions["autostart"].isChecked()
+
+    # --- what is chosen ---------------------------------------------------------------------
+
+    def choose_theme(self, mode: Mode) -> None:
+        """Put on a theme, and remember it."""
+        self._themes[mode].setChecked(True)
+        self._theme.set_mode(mode)
+        self._settings.theme = mode
+
+    def choose_language(self, language: Language) -> None:
+        """Speak a language, and remember it."""
+        self._languages[language].setChecked(True)
+        self._settings.language = language
+        self.languageWanted.emit(language)
+
+    def choose_window(self, seconds: float) -> None:
+        """Take the figures over so many seconds."""
+        self.charts.set_window(seconds)
+        self.windowChosen.emit(seconds)
+
+    def show_watched(self) -> None:
+        self.watched.show()
+        self.watched.raise_()
+        self.watched.activateWindow()
+
     # --- how it is put together -------------------------------------------------------------
 
     def _make_action(self, command: Command) -> QAction:
@@ -254,7 +296,7 @@ class MainWindow(QMainWindow):
             "addFolder": self.chooser.directory,
             "paste": self.drops.paste,
             "watchFolder": self.chooser.watched,
-            "watchedFolders": self._show_watched,
+            "watchedFolders": self.show_watched,
             "openLog": self.openLogAsked.emit,
             "history": self.historyAsked.emit,
             "quit": self.close,
@@ -265,6 +307,7 @@ class MainWindow(QMainWindow):
             "simulate": self.simulateAsked.emit,
             "palette": self.commands.open,
             "sendTo": self.sendToAsked.emit,
+            "settings": self.settingsAsked.emit,
             "welcome": self._welcome,
             "autostart": self.autostartWanted.emit,
             "about": self.aboutAsked.emit,
@@ -306,9 +349,9 @@ class MainWindow(QMainWindow):
             shown.toggled.connect(part.setVisible)
         view.addSeparator()
         self._theme_menu, self._language_menu = view.addMenu(""), view.addMenu("")
-        self._themes = self._choices(self._theme_menu, Mode, self._theme.mode, self._choose_theme)
+        self._themes = self._choices(self._theme_menu, Mode, self._theme.mode, self.choose_theme)
         self._languages = self._choices(
-            self._language_menu, Language, self._settings.language, self._choose_language
+            self._language_menu, Language, self._settings.language, self.choose_language
         )
 
     def _choices(
@@ -390,6 +433,7 @@ class MainWindow(QMainWindow):
                 splitter.setSizes(first)
         self.transfers.view.horizontalHeader().restoreState(self._settings.layout("transfers"))
         self.charts.set_window(self._settings.figures_window)
+        self.tune.autopilot.bounds = self._settings.autopilot_bounds
 
     def _save(self) -> None:
         self._settings.set_layout("window", self.saveGeometry())
@@ -399,17 +443,5 @@ class MainWindow(QMainWindow):
         self._settings.set_layout("transfers", header.saveState())
         self._settings.last_folder = self.chooser.folder
         self._settings.workers = self.tuner.workers
+        self._settings.autopilot_bounds = self.tune.autopilot.bounds
         self._settings.save()
-
-    def _choose_theme(self, mode: Mode) -> None:
-        self._theme.set_mode(mode)
-        self._settings.theme = mode
-
-    def _choose_language(self, language: Language) -> None:
-        self._settings.language = language
-        self.languageWanted.emit(language)
-
-    def _show_watched(self) -> None:
-        self.watched.show()
-        self.watched.raise_()
-        self.watched.activateWindow()

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import shiboken6
 from PySide6.QtCore import QCoreApplication, QEvent, QLocale, QTimer
 from PySide6.QtWidgets import QApplication
 
+from dropline.home import Home
+from dropline_desktop.app import Application
 from dropline_desktop.language import Language, Translation
 
 # Read when the application object is made, which is later than this.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["LC_ALL"] = "C.UTF-8"
+
+PATIENCE = 60_000  # milliseconds
 
 # What Qt says that is no fault of ours; anything else of that level fails the test.
 QT_MESSAGES_IGNORED: tuple[str, ...] = (
@@ -68,3 +73,44 @@ def nothing_of_qt_left_behind(
             window.close()
     if left:
         pytest.fail("left behind: " + "; ".join(left), pytrace=False)
+
+
+@pytest.fixture
+def wait(qtbot) -> Callable[[Callable[[], object]], None]:
+    """Let the program go on until something is so; long enough for a busy machine."""
+    return lambda condition: qtbot.waitUntil(lambda: bool(condition()), timeout=PATIENCE)
+
+
+@pytest.fixture
+def application(qapp, wait, dropline_home) -> Iterator[Callable[[], Application]]:
+    """Makes applications; each is closed at the end, whatever the test has done."""
+    made: list[Application] = []
+
+    def make() -> Application:
+        app = Application(qapp, Home(dropline_home), port=0)
+        app.ended = False
+        app.finished.connect(lambda: setattr(app, "ended", True))
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        app.shutdown()
+        wait(lambda app=app: app.ended)
+        app.window.deleteLater()
+        app.deleteLater()
+
+
+@pytest.fixture
+def session_bus(need_program, monkeypatch) -> Iterator[None]:
+    """A session bus of the test's own."""
+    daemon = subprocess.Popen(
+        [need_program("dbus-daemon", "dbus-daemon"), "--session", "--nofork", "--print-address"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", daemon.stdout.readline().strip())
+    yield
+    daemon.terminate()
+    daemon.communicate()

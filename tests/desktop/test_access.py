@@ -32,7 +32,6 @@ LANGUAGES = pytest.mark.parametrize("language", [Language.ENGLISH, Language.CHIN
 def theme(qapp) -> Iterator[Theme]:
     yield Theme(qapp, Mode.LIGHT)
     qapp.styleHints().unsetColorScheme()
-    qapp.setStyleSheet("")
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -48,36 +47,11 @@ from dropline_desktop.dropped import to_url
 from dropline_desktop.network import Reachability
 from dropline_desktop.quantities import THROUGHPUT
 from dropline_desktop.settings import Settings
+from dropline_desktop.settings.profile import Profile
 from dropline_desktop.transfers.rows import State
 
 PATIENCE = 30_000  # milliseconds
 ODD_NAMES = ["文件 名.txt", "a#b%41?.txt", "new\nline.txt", os.fsdecode(b"caf\xe9.txt"), "😀.txt"]
-
-
-@pytest.fixture
-def wait(qtbot) -> Callable[[Callable[[], object]], None]:
-    """Let the program go on until something is so; long enough for a busy machine."""
-    return lambda condition: qtbot.waitUntil(lambda: bool(condition()), timeout=PATIENCE)
-
-
-@pytest.fixture
-def application(qapp, wait, dropline_home) -> Iterator[Callable[[], Application]]:
-    """Makes applications; each is closed at the end, whatever the test has done."""
-    made: list[Application] = []
-
-    def make() -> Application:
-        app = Application(qapp, Home(dropline_home), port=0)
-        app.ended = False
-        app.finished.connect(lambda: setattr(app, "ended", True))
-        made.append(app)
-        return app
-
-    yield make
-    for app in made:
-        app.shutdown()
-        wait(lambda app=app: app.ended)
-        app.window.deleteLater()
-        app.deleteLater()
 
 
 @pytest.fixture
@@ -658,7 +632,8 @@ def test_files_go_to_the_target_that_was_chosen(application, wait, dropline_home
     other.start()
     try:
         settings = Settings(dropline_home)
-        settings.target = other.url
+        settings.profiles = [Profile("other", other.url)]
+        settings.profile = "other"
         settings.save()
         app = application()
         app.start()

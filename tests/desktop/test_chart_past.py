@@ -70,7 +70,6 @@ def past(rows: list[Row], now: float, tmp_path_factory: pytest.TempPathFactory) 
 def theme(qapp: QApplication) -> Iterator[Theme]:
     yield Theme(qapp, Mode.LIGHT)
     qapp.styleHints().unsetColorScheme()
-    qapp.setStyleSheet("")
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from dropline_desktop.charts.axes import TimeAxis, ValueAxis
 from dropline_desktop.charts.contents import CHARTS, COLUMNS
 from dropline_desktop.charts.expected import Expectation
 from dropline_desktop.charts.plot import Plot
+from dropline_desktop.motion import MotionMode
 from dropline_desktop.theme import DARK, LIGHT, Mode, Theme
 
 from .readings import IDLE, busy
@@ -47,7 +48,6 @@ def clock() -> Clock:
 def theme(qapp: QApplication) -> Iterator[Theme]:
     yield Theme(qapp, Mode.LIGHT)
     qapp.styleHints().unsetColorScheme()
-    qapp.setStyleSheet("")
 
 
 @pytest.fixture
@@ -100,6 +100,20 @@ def test_the_clock_stands_still_while_hidden(shown: Charts) -> None:
     assert shown.ticking
     shown.hide()
     assert not shown.ticking
+
+
+def test_with_reduced_motion_they_step_once_a_second(shown: Charts, clock: Clock) -> None:
+    for mode, moves in ((MotionMode.FULL, True), (MotionMode.REDUCED, False)):
+        shown._theme.motion.mode = mode
+        shown.draw()
+        drawn = shown._drawn
+        clock.now += 0.5  # 60 s are shown: more than a pixel
+        shown._tick()
+        assert (shown._drawn > drawn) is moves
+    clock.now += 0.5
+    shown._tick()
+    assert shown._drawn > drawn
+    shown._theme.motion.mode = MotionMode.SYSTEM
 
 
 def test_the_legends_show_the_latest_values_with_units(charts: Charts, clock: Clock) -> None:

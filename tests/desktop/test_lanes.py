@@ -228,7 +228,6 @@ def test_no_lane_is_no_trouble():
 def theme(qapp: QApplication) -> Iterator[Theme]:
     yield Theme(qapp, Mode.LIGHT)
     qapp.styleHints().unsetColorScheme()
-    qapp.setStyleSheet("")
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QDialog, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from dropline_desktop.charts.contents import CHARTS, Chart
-from dropline_desktop.theme import DARK, LIGHT, Colours, Line, Mode, Size, Theme
+from dropline_desktop.theme import DARK, LIGHT, Colours, Line, Mode, Size, Theme, palette
 
 SCHEMES = pytest.mark.parametrize("scheme", [LIGHT, DARK], ids=["light", "dark"])
 GROUNDS = ("window", "surface", "alternate", "raised")
@@ -50,7 +50,6 @@ SIGHT = {
 def theme(qapp: QApplication) -> Iterator[Theme]:
     yield Theme(qapp, Mode.LIGHT)
     qapp.styleHints().unsetColorScheme()
-    qapp.setStyleSheet("")
 
 
 def linear(colour: str) -> np.ndarray:
@@ -92,6 +91,12 @@ def test_text_is_readable_on_every_ground(scheme: Colours, name: str) -> None:
         assert contrast(getattr(scheme, name), getattr(scheme, ground)) >= 4.5, ground
     for ground in ("accent", "waiting"):  # what is selected, the banner of a simulation
         assert contrast(scheme.on_accent, getattr(scheme, ground)) >= 4.5, ground
+
+
+@SCHEMES
+def test_outlines_of_fields_and_boxes_stand_out_from_what_they_frame(scheme: Colours) -> None:
+    outline = palette(scheme, outline=True).window().color().darker(140)  # as Fusion does
+    assert contrast(outline.name(), scheme.surface) >= 3.0
 
 
 @SCHEMES
@@ -140,7 +145,6 @@ def test_a_chosen_scheme_stays_whatever_the_system_does(qapp: QApplication, them
 
 
 def test_the_style_is_the_same_on_every_system(qapp: QApplication, theme: Theme) -> None:
-    qapp.setStyleSheet("")  # its style hides the one underneath
     assert qapp.style().name() == "fusion"
 
 
@@ -162,3 +166,31 @@ def test_pens_carry_the_look_of_a_line(theme: Theme) -> None:
     assert pen.color() == QColor(LIGHT.waiting)
     assert list(pen.dashPattern()) == list(Line.OLDEST.value[1])
     assert theme.fill(Line.BUSY).color().alphaF() < 0.5
+
+
+def test_the_depth_of_a_part_adds_nothing_to_the_work_of_a_change(
+    theme: Theme, qtbot: QtBot
+) -> None:
+    heard: list[QEvent.Type] = []
+
+    class Part(QLabel):
+        def event(self, event: QEvent) -> bool:
+            heard.append(event.type())
+            return super().event(event)
+
+    window = QWidget()
+    inner = window
+    for _ in range(5):
+        inner = QWidget(inner)
+    Part(inner)
+    dialog = QDialog(window)
+    field = QLabel(dialog)
+    qtbot.addWidget(window)
+    theme.dress(window)
+    window.show()
+    field.ensurePolished()
+    heard.clear()
+    theme.set_mode(Mode.DARK)
+    assert heard.count(QEvent.Type.StyleChange) <= 2
+    assert field.palette().color(QPalette.ColorRole.WindowText) == QColor(DARK.text)
+    assert DARK.border in window.styleSheet()

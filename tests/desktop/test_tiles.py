@@ -55,7 +55,6 @@ READING = replace(
 def theme(qapp: QApplication) -> Iterator[Theme]:
     yield Theme(qapp, Mode.LIGHT)
     qapp.styleHints().unsetColorScheme()
-    qapp.setStyleSheet("")
 
 
 @pytest.fixture

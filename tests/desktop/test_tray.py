@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 from PySide6.QtWidgets import QWidget
@@ -40,21 +39,6 @@ print("ready", flush=True)
 app.exec()
 """
 NOTIFY = ["QString", "uint", *["QString"] * 3, "QStringList", "QVariantMap", "int"]
-
-
-@pytest.fixture
-def session_bus(need_program, monkeypatch) -> Iterator[None]:
-    """A session bus of the test's own."""
-    daemon = subprocess.Popen(
-        [need_program("dbus-daemon", "dbus-daemon"), "--session", "--nofork", "--print-address"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", daemon.stdout.readline().strip())
-    yield
-    daemon.terminate()
-    daemon.communicate()
 
 
 @pytest.fixture

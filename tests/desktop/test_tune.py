@@ -42,7 +42,6 @@ from .tune_facts import ACCURACY, EMPTY, STATES, advise, message, predict, recor
 def theme(qapp: QApplication) -> Iterator[Theme]:
     yield Theme(qapp, Mode.LIGHT)
     qapp.styleHints().unsetColorScheme()
-    qapp.setStyleSheet("")
 
 
 @pytest.fixture

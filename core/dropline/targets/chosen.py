@@ -43,6 +43,13 @@ class Chosen:
         except credentials.KeyringError as error:
             raise ValueError(str(error)) from error
 
+    def forget(self) -> None:
+        """Take the password or token out of the keyring. Raises ValueError with a sentence."""
+        try:
+            credentials.delete(open_target(self.url, installation="").url, self.user)
+        except credentials.KeyringError as error:
+            raise ValueError(str(error)) from error
+
     def _kept(self, url: str) -> str | None:
         if not self.user and way_of(self.url)[0] == "s3":
             return None

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import pyqtgraph as pg
 from PySide6.QtCore import QCoreApplication, QRectF
+from PySide6.QtGui import QFontMetricsF
 
 from dropline_desktop import format
 
@@ -19,8 +20,8 @@ _TIME_STEPS = (
 )
 #: Distances between value ticks within a decade.
 _STEPS = (1.0, 2.0, 5.0, 10.0)
-#: Ticks of a value axis, and the pixels from which on there are so many.
-_TICKS = ((4, 84.0), (3, 56.0), (2, 30.0), (1, 0.0))
+#: Ticks of a value axis, and the heights from which on there are so many, in lines of text.
+_TICKS = ((4, 6.5), (3, 4.3), (2, 2.6), (1, 0.0))
 #: How far labels may stand out over the ends of an axis, in pixels: the plot leaves this room.
 OVERHANG_LEFT, OVERHANG_RIGHT, OVERHANG_ABOVE = 30, 18, 7
 
@@ -135,7 +136,7 @@ class ValueAxis(pg.AxisItem):
     def tickValues(self, low: float, high: float, length: float) -> list[tuple[float, list[float]]]:
         """Nought, the top and what is round between; in decades, powers of ten."""
         if self.decades:
-            every = math.ceil((high - low) / next(n for n, room in _TICKS if length >= room))
+            every = math.ceil((high - low) / self._most_ticks(length))
             return [(1.0, [float(i) for i in range(math.ceil(low), math.floor(high) + 1, every)])]
         return [(self._step, [self._step * i for i in range(round(self._top / self._step) + 1)])]
 
@@ -154,9 +155,14 @@ class ValueAxis(pg.AxisItem):
     def _round_step(self, top: float) -> float:
         """A round distance of ticks such that they fit the axis."""
         unit = format.time_unit(top) if self._time else 1.0
-        length = self.size().height()
-        fewest = top / unit / next(n for n, room in _TICKS if length >= room)
+        fewest = top / unit / self._most_ticks(self.size().height())
         if self._whole:
             fewest = max(fewest, 1.0)
         decade = 10.0 ** math.floor(math.log10(fewest) + 1e-9)
         return next(s * decade for s in _STEPS if s * decade >= fewest * (1 - 1e-9)) * unit
+
+    def _most_ticks(self, length: float) -> int:
+        """As many as there is room for the labels of, besides the one at nought."""
+        metrics = QFontMetricsF(self.style["tickFont"] or self.font())
+        line = max(metrics.height(), metrics.boundingRect(self._text(1.0, 1.0)).height())
+        return next(ticks for ticks, lines in _TICKS if length >= lines * line)

@@ -261,6 +261,9 @@ class Charts(QFrame):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Rather than have the charts scroll, the lanes give way."""
         super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
         self._stack.fit(self.contentsRect().height() - self._toolbar.sizeHint().height() - 2)
 
     def hideEvent(self, event: QHideEvent) -> None:
@@ -340,6 +343,7 @@ class Charts(QFrame):
         self._label_times()
         self._goal.say()
         self._tell()
+        self._fit()
 
     def _dress(self) -> None:
         for button in (self._decades_button, self._goal_button):
@@ -352,7 +356,8 @@ class Charts(QFrame):
     def _tick(self) -> None:
         start, end = self._stack.view
         pixel = (end - start) / self._stack.pixels  # in seconds: sooner, nothing would move
-        moved = self._now() - self._drawn >= min(pixel, _SLOWEST)
+        step = _SLOWEST if self._theme.motion.reduced else min(pixel, _SLOWEST)
+        moved = self._now() - self._drawn >= step
         if not self._stack.is_drawing and (self._due or moved):
             self.draw(at_once=False)
 

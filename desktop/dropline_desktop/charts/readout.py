@@ -49,7 +49,9 @@ class Readout(QAbstractButton):
         """As high as the caption font asks."""
         metrics = QFontMetrics(self._theme.font(Size.CAPTION))
         name, value = metrics.horizontalAdvance(self.text()), metrics.horizontalAdvance("88,888/s")
-        return QSize(_SAMPLE + name + value + 3 * Space.S, metrics.height())
+        # Glyphs of another font than the first, such as Chinese ones, may be higher.
+        height = max(metrics.height(), metrics.boundingRect(self.text()).height())
+        return QSize(_SAMPLE + name + value + 3 * Space.S, height)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Sample, name, value."""

@@ -95,6 +95,8 @@ class Stack(QWidget):
         needed = sum(strip.minimumSizeHint().height() + 1 for strip in self.strips)
         for part in self._lanes:
             part.setVisible(height >= needed)
+        for strip in self._lanes[1:]:  # whole, once there
+            strip.setMinimumHeight(strip.minimumSizeHint().height())
 
     def draw(
         self,

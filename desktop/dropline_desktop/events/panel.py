@@ -55,6 +55,7 @@ class EventLog(QWidget):
         self.model.take(messages)
 
     def _set_up_filters(self) -> None:
+        self.kind.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.kind.addItem("", None)
         for kind in Kind:
             if kind is not Kind.OTHER:

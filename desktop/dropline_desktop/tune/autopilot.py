@@ -18,8 +18,8 @@ from dropline_desktop.theme import Size, Space, Theme
 
 #: Moves that are shown; all are in the event log.
 SHOWN = 3
-#: The bounds at first.
-LEAST, MOST = 1, 16
+#: The fewest and the most workers at first.
+FIRST_BOUNDS = (1, 16)
 
 
 class AutopilotBox(QWidget):
@@ -38,9 +38,23 @@ class AutopilotBox(QWidget):
         self._captions = [QLabel(), QLabel(), QLabel()]
         self._help = HelpButton(theme)
         self._set_up()
+        self.bounds = FIRST_BOUNDS
         self._lay_out()
         theme.changed.connect(self._dress)
         worded(self, self._word)
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The fewest and the most workers that are shown."""
+        return self.least.value(), self.most.value()
+
+    @bounds.setter
+    def bounds(self, value: tuple[int, int]) -> None:
+        with QSignalBlocker(self.least), QSignalBlocker(self.most):
+            for spin, bound in zip((self.least, self.most), value, strict=True):
+                spin.setValue(bound)
+        if self.on.isChecked():
+            self._want()
 
     def show_state(self, changed: AutopilotChanged) -> None:
         """It was turned on or off, by whomever."""
@@ -58,9 +72,8 @@ class AutopilotBox(QWidget):
 
     def _set_up(self) -> None:
         self.on.setObjectName("autopilot")
-        for spin, value in ((self.least, LEAST), (self.most, MOST)):
+        for spin in (self.least, self.most):
             spin.setRange(1, MAX_WORKERS)
-            spin.setValue(value)
             spin.setKeyboardTracking(False)
             spin.valueChanged.connect(self._bounds_changed)
         self.on.toggled.connect(self._want)
@@ -95,7 +108,7 @@ class AutopilotBox(QWidget):
             self._want()
 
     def _want(self) -> None:
-        self.wanted.emit(self.on.isChecked(), self.least.value(), self.most.value())
+        self.wanted.emit(self.on.isChecked(), *self.bounds)
 
     def _tell(self) -> None:
         lines = [] if self._ended is None else [tuning(self._ended)]

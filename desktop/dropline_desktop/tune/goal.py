@@ -60,6 +60,16 @@ class GoalChoice(QWidget):
             return Goal()
         return Goal(kind, self._moment() if kind is GoalKind.DONE_BY else self.seconds.value())
 
+    def show_choice_alone(self) -> None:
+        """Leave out the title and the help: they stand elsewhere."""
+        self._title.hide()
+        self._help.hide()
+
+    def choose(self, goal: Goal) -> None:
+        """Ask for a goal."""
+        self.show_goal(goal)
+        self._want()
+
     def show_goal(self, goal: Goal) -> None:
         """Show a goal that was chosen elsewhere."""
         with QSignalBlocker(self.box), QSignalBlocker(self.seconds), QSignalBlocker(self.moment):
@@ -97,15 +107,12 @@ class GoalChoice(QWidget):
         head.addWidget(self._title)
         head.addStretch()
         head.addWidget(self._help)
-        row = QHBoxLayout()
-        row.setSpacing(Space.S)
-        row.addWidget(self.box, 1)
-        row.addWidget(self._limit)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(Space.S)
         column.addLayout(head)
-        column.addLayout(row)
+        column.addWidget(self.box)
+        column.addWidget(self._limit)
 
     def _word(self) -> None:
         self._title.setText(self.tr("&Goal"))

@@ -232,13 +232,15 @@ class TunePanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(Space.S)
+        column.addWidget(self.goal)
+        column.addSpacing(Space.M)
         column.addWidget(self.advice)
         column.addSpacing(Space.M)
         column.addLayout(row)
         column.addWidget(self.curve)
         column.addWidget(self._key)
         column.addWidget(self._pointed)
-        for part in (self.probe, self.goal, self.autopilot):
+        for part in (self.probe, self.autopilot):
             column.addSpacing(Space.M)
             column.addWidget(part)
         column.addSpacing(Space.M)

@@ -73,7 +73,7 @@
     <name>Application</name>
     <message>
         <source>The sample files can&apos;t be made: {}. Free some room, or drop files of your own.</source>
-        <extracomment>The embedded receiver&apos;s port. Everything is closed; nothing of it runs any more. Where the history of the line is read. A sentence for the user, from whatever thread. The ledger&apos;s records and its accuracy. What the line watches, and which files in it wait to be at rest. Whether Dropline starts at login, after an attempt to change that. There once somebody has asked for it.</extracomment>
+        <extracomment>Everything is closed; nothing of it runs any more. Where the history of the line is read. A sentence for the user, from whatever thread. The ledger&apos;s records and its accuracy. What the line watches, and which files in it wait to be at rest. Whether Dropline starts at login, after an attempt to change that. There once somebody has asked for it.</extracomment>
         <translation>无法创建示例文件：{}。请腾出空间，或拖入您自己的文件。</translation>
     </message>
     <message>
@@ -89,7 +89,7 @@
     <name>AutopilotBox</name>
     <message>
         <source>Auto&amp;pilot: follow the advice</source>
-        <extracomment>Moves that are shown; all are in the event log. The bounds at first.</extracomment>
+        <extracomment>Moves that are shown; all are in the event log. The fewest and the most workers at first.</extracomment>
         <translation>自动调优：按建议调整(&amp;P)</translation>
     </message>
     <message>
@@ -143,7 +143,7 @@
     <name>Charts</name>
     <message>
         <source>now</source>
-        <extracomment>Distances between time ticks in seconds. Distances between value ticks within a decade. Ticks of a value axis, and the pixels from which on there are so many. How far labels may stand out over the ends of an axis, in pixels: the plot leaves this room.</extracomment>
+        <extracomment>Distances between time ticks in seconds. Distances between value ticks within a decade. Ticks of a value axis, and the heights from which on there are so many, in lines of text. How far labels may stand out over the ends of an axis, in pixels: the plot leaves this room.</extracomment>
         <translation>现在</translation>
     </message>
     <message>
@@ -357,8 +357,8 @@
         <translation>发送到(&amp;T)…</translation>
     </message>
     <message>
-        <source>Choose where files go, and test whether they can be sent there</source>
-        <translation>选择文件发往何处，并测试能否发送</translation>
+        <source>Choose where files go, keep several targets, and test whether they take files</source>
+        <translation>选择文件发往何处，保存多个目标端，并测试能否接收文件</translation>
     </message>
     <message>
         <source>&amp;Watch a folder…</source>
@@ -391,6 +391,14 @@
     <message>
         <source>See what the line did in the last 30 days</source>
         <translation>查看最近 30 天的运行情况</translation>
+    </message>
+    <message>
+        <source>&amp;Settings…</source>
+        <translation>设置(&amp;S)…</translation>
+    </message>
+    <message>
+        <source>Everything that can be set, found by its name</source>
+        <translation>所有可设置的内容，按名称查找</translation>
     </message>
     <message>
         <source>Start at &amp;login</source>
@@ -536,15 +544,51 @@
     </message>
 </context>
 <context>
+    <name>DestinationButton</name>
+    <message>
+        <source>the receiver in this window</source>
+        <extracomment>The choice is another one.</extracomment>
+        <translation>本窗口内的接收端</translation>
+    </message>
+    <message>
+        <source>To: {}</source>
+        <translation>发往：{}</translation>
+    </message>
+    <message>
+        <source>To: {0}; from the next start: {1}</source>
+        <translation>发往：{0}；下次启动起：{1}</translation>
+    </message>
+    <message>
+        <source>Where files go</source>
+        <translation>文件发往何处</translation>
+    </message>
+    <message>
+        <source>{}. Choose another target here; it is used from the next start on.</source>
+        <translation>{}。可在此选择其他目标端，下次启动起生效。</translation>
+    </message>
+    <message>
+        <source>&amp;Send to</source>
+        <translation>发送到(&amp;S)</translation>
+    </message>
+</context>
+<context>
     <name>DestinationDialog</name>
     <message>
         <source>Send to…</source>
-        <extracomment>Addresses as examples of what can be sent to. What a trial or the keyring said, from their thread: whether all is well, and a sentence.</extracomment>
+        <extracomment>Addresses as examples of what can be sent to. Where an item of the list keeps the name of its target. Targets or the choice among them were changed. What a trial or the keyring said, from their thread: whether all is well, and a sentence. A profile is good, and its secret is in the keyring; whether it is to be used.</extracomment>
         <translation>发送到…</translation>
     </message>
     <message>
         <source>Files go to the receiver inside this window, or to an address of yours: another receiver of Dropline&apos;s, WebDAV, tus, S3 or a form. Examples: {}</source>
         <translation>文件发往本窗口内的接收端，或您指定的地址：另一个 Dropline 接收端、WebDAV、tus、S3 或表单。例如：{}</translation>
+    </message>
+    <message>
+        <source>Targets</source>
+        <translation>目标端</translation>
+    </message>
+    <message>
+        <source>&amp;Name</source>
+        <translation>名称(&amp;N)</translation>
     </message>
     <message>
         <source>&amp;Address</source>
@@ -559,20 +603,48 @@
         <translation>密码或令牌(&amp;P)</translation>
     </message>
     <message>
+        <source>&amp;Limit</source>
+        <translation>限速(&amp;L)</translation>
+    </message>
+    <message>
         <source>as kept in the keyring</source>
         <translation>使用密钥环中保存的</translation>
+    </message>
+    <message>
+        <source>A&amp;dd</source>
+        <translation>添加(&amp;D)</translation>
+    </message>
+    <message>
+        <source>&amp;Remove</source>
+        <translation>移除(&amp;R)</translation>
     </message>
     <message>
         <source>&amp;Test: send a small file</source>
         <translation>测试：发送一个小文件(&amp;T)</translation>
     </message>
     <message>
-        <source>Use from the next start on</source>
-        <translation>下次启动起使用</translation>
+        <source>&amp;Keep</source>
+        <translation>保存(&amp;K)</translation>
     </message>
     <message>
-        <source>Use the receiver in this window</source>
-        <translation>使用本窗口内的接收端</translation>
+        <source>Use &amp;from the next start on</source>
+        <translation>下次启动起使用(&amp;F)</translation>
+    </message>
+    <message>
+        <source>The receiver in this window</source>
+        <translation>本窗口内的接收端</translation>
+    </message>
+    <message>
+        <source>There is a target “{}” already: give this one another name.</source>
+        <translation>已有名为 “{}” 的目标端：请换一个名称。</translation>
+    </message>
+    <message>
+        <source>“{}” is kept.</source>
+        <translation>已保存 “{}”。</translation>
+    </message>
+    <message>
+        <source>“{}” is gone, and its password with it.</source>
+        <translation>已移除 “{}” 及其密码。</translation>
     </message>
     <message>
         <source>It works: {} is there, and verified.</source>
@@ -1199,7 +1271,7 @@
     </message>
     <message>
         <source>Saved as {}</source>
-        <extracomment>Paths to take in; emitted while a drop lasts, see `Drops.received`. Job ids, or None for all. Job ids. Job ids, and the priority that they are to have. Bytes a second, or None for no limit. Try a target that is down now. A folder to watch, or to watch no more. Tell `watched` which files wait to be at rest. Ask for a simulated load. Ask where files shall go. Tell about the program. Start at login, or do not. Make sample files, and send them. Ask for a recorded log to show; show the history. Seconds that the figures are to be taken over.</extracomment>
+        <extracomment>Paths to take in; emitted while a drop lasts, see `Drops.received`. Job ids, or None for all. Job ids. Job ids, and the priority that they are to have. Bytes a second, or None for no limit. Try a target that is down now. A folder to watch, or to watch no more. Tell `watched` which files wait to be at rest. Ask for a simulated load. Ask for all that can be set. Ask where files shall go. Tell about the program. Start at login, or do not. Make sample files, and send them. Ask for a recorded log to show; show the history. Seconds that the figures are to be taken over.</extracomment>
         <translation>已保存为 {}</translation>
     </message>
     <message>
@@ -1547,6 +1619,275 @@
     <message>
         <source>history</source>
         <translation>历史</translation>
+    </message>
+</context>
+<context>
+    <name>Settings</name>
+    <message>
+        <source>“{0}” can&apos;t be {1} here: correct it or take it out</source>
+        <extracomment>Bytes that such a file has at most.</extracomment>
+        <translation>“{0}” 在此不能是 {1}：请更正或删去</translation>
+    </message>
+    <message>
+        <source>it is too large for settings: choose another file</source>
+        <translation>作为设置文件太大：请选择别的文件</translation>
+    </message>
+    <message>
+        <source>it holds no settings of Dropline: export them there first</source>
+        <translation>其中没有 Dropline 的设置：请先在那边导出</translation>
+    </message>
+    <message>
+        <source>General</source>
+        <translation>通用</translation>
+    </message>
+    <message>
+        <source>Sending</source>
+        <translation>发送</translation>
+    </message>
+    <message>
+        <source>Target</source>
+        <translation>目标端</translation>
+    </message>
+    <message>
+        <source>Receiver</source>
+        <translation>接收端</translation>
+    </message>
+    <message>
+        <source>Appearance</source>
+        <translation>外观</translation>
+    </message>
+    <message>
+        <source>Language</source>
+        <extracomment>Each value with its name in the language shown. What it is called, and in a sentence what it means, in the language shown. Whether files of settings have it.</extracomment>
+        <translation>语言</translation>
+    </message>
+    <message>
+        <source>The language of the window, and how it writes figures.</source>
+        <translation>窗口所用的语言，以及数字的写法。</translation>
+    </message>
+    <message>
+        <source>As the system</source>
+        <translation>跟随系统</translation>
+    </message>
+    <message>
+        <source>Start at login</source>
+        <translation>登录时启动</translation>
+    </message>
+    <message>
+        <source>Dropline opens each time that you log in.</source>
+        <translation>每次登录时打开 Dropline。</translation>
+    </message>
+    <message>
+        <source>Notify when all is sent</source>
+        <translation>全部发送后通知</translation>
+    </message>
+    <message>
+        <source>The desktop tells you when the line has become empty, unless you look at the window.</source>
+        <translation>队列清空时由桌面通知；正在看窗口时不通知。</translation>
+    </message>
+    <message>
+        <source>Workers</source>
+        <translation>工作线程</translation>
+    </message>
+    <message>
+        <source>How many files are sent at the same time; 0 sends none.</source>
+        <translation>同时发送多少个文件；0 表示不发送。</translation>
+    </message>
+    <message>
+        <source>Fewest workers of the autopilot</source>
+        <translation>自动调优的最少工作线程数</translation>
+    </message>
+    <message>
+        <source>While it is on, it never goes below so many.</source>
+        <translation>开启时不会少于此数。</translation>
+    </message>
+    <message>
+        <source>Most workers of the autopilot</source>
+        <translation>自动调优的最多工作线程数</translation>
+    </message>
+    <message>
+        <source>While it is on, it never goes above so many.</source>
+        <translation>开启时不会多于此数。</translation>
+    </message>
+    <message>
+        <source>Goal</source>
+        <translation>目标</translation>
+    </message>
+    <message>
+        <source>What you want of the line; the advice on the number of workers follows it.</source>
+        <translation>对队列的要求；工作线程数的建议以此为准。</translation>
+    </message>
+    <message>
+        <source>Order</source>
+        <translation>次序</translation>
+    </message>
+    <message>
+        <source>Which of the files that wait is sent next.</source>
+        <translation>等待的文件中接下来发送哪一个。</translation>
+    </message>
+    <message>
+        <source>Limit</source>
+        <translation>限速</translation>
+    </message>
+    <message>
+        <source>How many bytes a second all workers together may send: choose, or type such as 800K or 5M.</source>
+        <translation>所有工作线程合计每秒最多发送的字节数：可选择，也可输入 800K 或 5M 之类。</translation>
+    </message>
+    <message>
+        <source>Watched folders</source>
+        <translation>监视的文件夹</translation>
+    </message>
+    <message>
+        <source>Folders whose files are sent by themselves, now and as they come.</source>
+        <translation>其中的文件会自动发送，现有的和新来的都会。</translation>
+    </message>
+    <message>
+        <source>Watched folders…</source>
+        <translation>监视的文件夹…</translation>
+    </message>
+    <message>
+        <source>The receiver in this window</source>
+        <translation>本窗口内的接收端</translation>
+    </message>
+    <message>
+        <source>Send to</source>
+        <translation>发送到</translation>
+    </message>
+    <message>
+        <source>Where files go, from the next start on.</source>
+        <translation>文件发往何处，下次启动起生效。</translation>
+    </message>
+    <message>
+        <source>Targets</source>
+        <translation>目标端</translation>
+    </message>
+    <message>
+        <source>Each with its address, user and limit; its password is in the system&apos;s keyring alone, and a test says whether it takes files.</source>
+        <translation>各有地址、用户和限速；密码只存于系统密钥环，测试会说明其能否接收文件。</translation>
+    </message>
+    <message>
+        <source>Targets…</source>
+        <translation>目标端…</translation>
+    </message>
+    <message>
+        <source>Port</source>
+        <translation>端口</translation>
+    </message>
+    <message>
+        <source>Where the receiver in this window listens, from the next start on; the next free one where this is taken.</source>
+        <translation>本窗口内接收端监听的端口，下次启动起生效；被占用时取下一个空闲端口。</translation>
+    </message>
+    <message>
+        <source>Other devices</source>
+        <translation>其他设备</translation>
+    </message>
+    <message>
+        <source>A phone or another computer may send here, until you end it.</source>
+        <translation>允许手机或其他电脑向这里发送，直到你结束为止。</translation>
+    </message>
+    <message>
+        <source>Send from a phone…</source>
+        <translation>从手机发送…</translation>
+    </message>
+    <message>
+        <source>Theme</source>
+        <translation>主题</translation>
+    </message>
+    <message>
+        <source>Light or dark colours, or those of the system.</source>
+        <translation>浅色、深色，或与系统一致。</translation>
+    </message>
+    <message>
+        <source>Light</source>
+        <translation>浅色</translation>
+    </message>
+    <message>
+        <source>Dark</source>
+        <translation>深色</translation>
+    </message>
+    <message>
+        <source>Motion</source>
+        <translation>动效</translation>
+    </message>
+    <message>
+        <source>Reduced, the charts step once a second instead of gliding, and menus appear at once.</source>
+        <translation>减少时，图表每秒跳动一次而不再平滑移动，菜单立即出现。</translation>
+    </message>
+    <message>
+        <source>Full</source>
+        <translation>完整</translation>
+    </message>
+    <message>
+        <source>Reduced</source>
+        <translation>减少</translation>
+    </message>
+    <message>
+        <source>Figures over the last</source>
+        <translation>指标的统计窗口</translation>
+    </message>
+    <message>
+        <source>Over how long rates and times are measured: a short time shows changes at once, a long one is calmer.</source>
+        <translation>速率与时间在多长时段内统计：短则变化立见，长则更平稳。</translation>
+    </message>
+</context>
+<context>
+    <name>SettingsDialog</name>
+    <message>
+        <source>Saved as {}</source>
+        <extracomment>It was set. A file was read: its text, or a sentence that says why not.</extracomment>
+        <translation>已保存为 {}</translation>
+    </message>
+    <message>
+        <source>Settings</source>
+        <translation>设置</translation>
+    </message>
+    <message>
+        <source>What do you want to set?</source>
+        <translation>想设置什么？</translation>
+    </message>
+    <message>
+        <source>Find a setting</source>
+        <translation>查找设置</translation>
+    </message>
+    <message>
+        <source>Sections</source>
+        <translation>分区</translation>
+    </message>
+    <message>
+        <source>No setting has these words: try others, or fewer of them.</source>
+        <translation>没有包含这些词的设置：换些词，或少用几个。</translation>
+    </message>
+    <message>
+        <source>&amp;Export…</source>
+        <translation>导出(&amp;E)…</translation>
+    </message>
+    <message>
+        <source>&amp;Import…</source>
+        <translation>导入(&amp;I)…</translation>
+    </message>
+    <message>
+        <source>All settings into a file, without passwords</source>
+        <translation>把全部设置写入文件，不含密码</translation>
+    </message>
+    <message>
+        <source>Settings from such a file; what it does not name stays</source>
+        <translation>从这样的文件读入设置；其中没有的保持不变</translation>
+    </message>
+    <message>
+        <source>Export the settings</source>
+        <translation>导出设置</translation>
+    </message>
+    <message>
+        <source>Import settings</source>
+        <translation>导入设置</translation>
+    </message>
+    <message>
+        <source>“{0}” was not imported, and nothing was changed: {1}.</source>
+        <translation>“{0}” 未导入，设置没有改变：{1}。</translation>
+    </message>
+    <message>
+        <source>Imported from “{}”.</source>
+        <translation>已从 “{}” 导入。</translation>
     </message>
 </context>
 <context>
@@ -2144,6 +2485,7 @@
     <name>Tray</name>
     <message>
         <source>&amp;Show or hide the window</source>
+        <extracomment>Whether the desktop is told that a drop is through.</extracomment>
         <translation>显示或隐藏窗口(&amp;S)</translation>
     </message>
     <message>

@@ -6,16 +6,24 @@ import json
 import math
 import os
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TypeVar
 
 from PySide6.QtCore import QByteArray, QSettings
 
-from dropline.station import MIN_RATE, Order
+from dropline.station import MAX_WORKERS, MIN_RATE, Order
 from dropline.tuning import Goal, GoalKind
 from dropline_desktop.language import Language
+from dropline_desktop.motion import MotionMode
+from dropline_desktop.settings.profile import Profile, name_for, named, profile_of, profiles_of
+from dropline_desktop.tune.autopilot import FIRST_BOUNDS
 
 T = TypeVar("T", int, float, str)
+
+#: The receiver's port at first.
+PORT = 8765
 
 
 class Settings:
@@ -24,6 +32,9 @@ class Settings:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._file = QSettings(os.fspath(folder / "settings.ini"), QSettings.Format.IniFormat)
+        self._take_single_target()
+        #: The target that was chosen when the program started; None for the own receiver.
+        self.running = named(self.profiles, self.profile)
 
     def save(self) -> None:
         """Write to disk now; otherwise Qt does so soon."""
@@ -39,14 +50,37 @@ class Settings:
         self._file.setValue("workers", value)
 
     @property
+    def autopilot_bounds(self) -> tuple[int, int]:
+        """The fewest and the most workers that the autopilot may choose."""
+        least, most = (
+            self._read(f"autopilot_{name}", value)
+            for name, value in zip(("least", "most"), FIRST_BOUNDS, strict=True)
+        )
+        return (least, most) if 1 <= least <= most <= MAX_WORKERS else FIRST_BOUNDS
+
+    @autopilot_bounds.setter
+    def autopilot_bounds(self, value: tuple[int, int]) -> None:
+        for name, bound in zip(("least", "most"), value, strict=True):
+            self._file.setValue(f"autopilot_{name}", bound)
+
+    @property
     def limit(self) -> float | None:
-        """The most bytes a second that may be sent; None for no limit."""
+        """The most bytes a second that may be sent to the target of this run; None for no limit."""
+        if self.running is not None:
+            now = named(self.profiles, self.running.name)
+            return now.limit if now is not None else None
         value = self._read("limit", 0.0)
         return value if MIN_RATE <= value < math.inf else None
 
     @limit.setter
     def limit(self, value: float | None) -> None:
-        self._file.setValue("limit", value or 0.0)
+        if self.running is None:
+            self._file.setValue("limit", value or 0.0)
+            return
+        name = self.running.name
+        self.profiles = [
+            replace(each, limit=value) if each.name == name else each for each in self.profiles
+        ]
 
     @property
     def order(self) -> Order:
@@ -88,22 +122,45 @@ class Settings:
         self._file.setValue("watched", json.dumps(list(value)))
 
     @property
-    def target(self) -> str:
-        """The URL of the target that is sent to; empty for the window's own receiver."""
-        return self._read("target", "")
+    def profiles(self) -> tuple[Profile, ...]:
+        """The targets there are to choose from, besides the window's own receiver."""
+        try:
+            return profiles_of(json.loads(self._read("profiles", "[]")))
+        except (TypeError, ValueError):
+            return ()
 
-    @target.setter
-    def target(self, value: str) -> None:
-        self._file.setValue("target", value)
+    @profiles.setter
+    def profiles(self, value: Sequence[Profile]) -> None:
+        self._file.setValue("profiles", json.dumps([asdict(each) for each in value]))
 
     @property
-    def target_user(self) -> str:
-        """The user at the target; the secret is in the keyring."""
-        return self._read("target_user", "")
+    def profile(self) -> str:
+        """The name of the target that is used from the next start on; "" for the own receiver."""
+        name = self._read("profile", "")
+        return name if named(self.profiles, name) is not None else ""
 
-    @target_user.setter
-    def target_user(self, value: str) -> None:
-        self._file.setValue("target_user", value)
+    @profile.setter
+    def profile(self, value: str) -> None:
+        self._file.setValue("profile", value)
+
+    @property
+    def port(self) -> int:
+        """The port at which the window's receiver listens; where it is taken, the next free one."""
+        value = self._read("port", PORT)
+        return value if 1024 <= value <= 65_535 else PORT
+
+    @port.setter
+    def port(self, value: int) -> None:
+        self._file.setValue("port", value)
+
+    @property
+    def notifications(self) -> bool:
+        """Whether the desktop is told when all files are sent."""
+        return bool(self._read("notifications", 1))
+
+    @notifications.setter
+    def notifications(self, value: bool) -> None:
+        self._file.setValue("notifications", int(value))
 
     @property
     def figures_window(self) -> float:
@@ -122,6 +179,16 @@ class Settings:
     @theme.setter
     def theme(self, value: str) -> None:
         self._file.setValue("theme", value)
+
+    @property
+    def motion(self) -> MotionMode:
+        """How much moves by itself."""
+        name = self._read("motion", MotionMode.SYSTEM.value)
+        return MotionMode(name) if name in set(MotionMode) else MotionMode.SYSTEM
+
+    @motion.setter
+    def motion(self, value: MotionMode) -> None:
+        self._file.setValue("motion", value.value)
 
     @property
     def language(self) -> Language:
@@ -159,6 +226,17 @@ class Settings:
     def set_layout(self, part: str, state: QByteArray) -> None:
         """Remember how a part of the window is arranged."""
         self._file.setValue(f"layout/{part}", state)
+
+    def _take_single_target(self) -> None:
+        """Make a profile of the one target that version 1.0 knew."""
+        url, user = self._read("target", ""), self._read("target_user", "")
+        if url:
+            profile = Profile(name_for(url), url, user, self._read("limit", 0.0) or None)
+            with suppress(TypeError, ValueError):
+                profile_of(asdict(profile))
+                self.profiles, self.profile = [profile], profile.name
+        for key in ("target", "target_user"):
+            self._file.remove(key)
 
     def _read(self, key: str, default: T) -> T:
         try:
