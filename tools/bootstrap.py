@@ -1,10 +1,10 @@
 """Prepare this checkout for a make target: `python3 tools/bootstrap.py TARGET`.
 
 Three steps, each left out when the target has no use for it: `.venv` with what requirements.lock
-pins (to run the program, requirements-run.lock) and the project itself, editable; the system libraries that Qt needs, and a font with Chinese
-letters; the programs that only tests call. As root on Debian or Ubuntu what is missing is
-installed, elsewhere the command that does it is printed. Where nothing changed it is done at once.
-Standard library only, Python 3.11 on.
+pins (to run the program, requirements-run.lock) and the project itself, editable; the system
+libraries that Qt needs, and a font with Chinese letters; the programs that only tests call. As root
+on Debian or Ubuntu what is missing is installed, elsewhere the command that does it is printed.
+Where nothing changed it is done at once. Standard library only, Python 3.11 on.
 """
 
 from __future__ import annotations
