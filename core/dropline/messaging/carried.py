@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dropline.bus import Delivery, Handler, Router, Subscription, Topic
-from dropline.events import Event, Message
+from dropline.events import Event, HandlerFailed, Message
 from dropline.messaging.mailbox import Letter, Mailbox
 
 _log = logging.getLogger(__name__)
@@ -19,6 +19,8 @@ _log = logging.getLogger(__name__)
 BATCH = 200
 #: Seconds before a broker that is away is tried again.
 AGAIN_AFTER = 0.5
+#: Times that a message is handled after the first, before it is dead.
+RETRIES = 3
 #: Seconds that closing waits for the broker to take what was posted; the rest is sent next time.
 LAST_CALL = 2.0
 
@@ -105,16 +107,26 @@ class CarriedBus(ABC):
     def _consume(self) -> None:
         """Connect, and hand messages to `_handle` until `_stop` is set or the broker is away."""
 
-    def _handle(self, body: str | bytes) -> bool:
+    def _handle(self, body: str | bytes, *, again: bool) -> bool:
         """Deliver one message to the handlers; False when one of them raised.
 
-        Raises ValueError when it is no event of ours.
+        `again`: it may have been delivered before. Only such a one can be poison, and is counted
+        as begun before it is handled, since it may kill this process, too. Raises ValueError when
+        it is no event of ours, or was begun so often that it is given up.
         """
         message = Message.from_cloudevent(_object(body))
         key = f"{self.group}\n{message.source}\n{message.id}"
         if self._known.handled(key):
             self.duplicates += 1
             return True
+        if again and self._known.begin(key) > RETRIES:
+            why = (
+                f"event {message.id} of {message.source} was handled {RETRIES} times or more and "
+                "never to its end: it is among the dead letters; mend its handler, and send it anew"
+            )
+            _log.error("%s", why)
+            self._report(HandlerFailed("", message.id, message.type, why))
+            raise ValueError(why)
         _, errors = self._router.deliver([message])
         if not errors:
             self._known.note_handled(key)

@@ -9,19 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from dropline.extras import load
-from dropline.messaging.carried import CarriedBus
+from dropline.messaging.carried import RETRIES, CarriedBus
 from dropline.messaging.mailbox import Letter
 
 _log = logging.getLogger(__name__)
 
 TOPIC = "dropline.events"
 CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
-#: Calls of the handlers after the first, before a message is dead; and seconds before each.
-RETRIES, BACKOFF = 3, 0.2
+#: Seconds before a message is handled again, times the number of the attempt.
+BACKOFF = 0.2
 #: Seconds between two looks whether to stop.
 LOOK = 0.2
 #: Seconds that the brokers may take to confirm.
 CONFIRM = 10.0
+#: Seconds after which a consumer that died without a word is given up.
+SESSION = 6.0
 #: Messages between two commits while there are more.
 COMMIT_EVERY = 50
 
@@ -29,8 +31,8 @@ COMMIT_EVERY = 50
 class KafkaBus(CarriedBus):
     """See `CarriedBus`. Events of one source keep their order; the producer is idempotent.
 
-    A message that is no event, or whose handlers raise `RETRIES` times more, goes to the topic
-    `dropline.events.dead`.
+    What is no event or was given up goes to the topic `dropline.events.dead`. A handler that takes
+    more than 5 minutes (`max.poll.interval.ms`) costs its consumer the partition.
     """
 
     def __init__(
@@ -53,6 +55,8 @@ class KafkaBus(CarriedBus):
         self._topic = topic
         self._replay_from = replay_from
         self._producer: Any = None
+        # The first offset that came of each partition since it was assigned.
+        self._first: dict[int, int] = {}
         super().__init__(source, group, mailbox, handled)
 
     def _make_producer(self) -> Any:
@@ -102,7 +106,7 @@ class KafkaBus(CarriedBus):
                 "group.id": f"dropline.{self.group}",
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
-                "session.timeout.ms": 6000,
+                "session.timeout.ms": int(SESSION * 1000),
                 "log_level": 0,
             }
         )
@@ -131,6 +135,7 @@ class KafkaBus(CarriedBus):
             consumer.close()
 
     def _assigned(self, consumer: Any, partitions: list[Any]) -> None:
+        self._first.clear()
         if self._replay_from is not None:
             for partition in partitions:
                 partition.offset = self._replay_from
@@ -138,14 +143,17 @@ class KafkaBus(CarriedBus):
 
     def _settle(self, message: Any) -> bool:
         """Have a message handled, or dead; False when the bus was closed before."""
+        first = self._first.setdefault(message.partition(), message.offset())
+        # The brokers don't tell, but only what was not committed can have been delivered before.
+        again = message.offset() - first <= COMMIT_EVERY
         for attempt in range(RETRIES + 1):
             if attempt and self._stop.wait(BACKOFF * attempt):
                 return False
             try:
-                if self._handle(message.value()):
+                if self._handle(message.value(), again=again and not attempt):
                     return True
             except ValueError:
-                break  # no event: it won't become one
+                break
         producer = self._make_producer()
         producer.produce(f"{self._topic}.dead", message.value(), key=message.key())
         if producer.flush(CONFIRM):

@@ -15,6 +15,7 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS outbox (number INTEGER PRIMARY KEY, type TEXT, source TEXT, body TEXT);
 CREATE TABLE IF NOT EXISTS handled (key TEXT PRIMARY KEY, at REAL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS handled_at ON handled (at);
+CREATE TABLE IF NOT EXISTS begun (key TEXT PRIMARY KEY, times INTEGER) WITHOUT ROWID;
 """
 
 
@@ -73,11 +74,26 @@ class Mailbox:
             query = "SELECT 1 FROM handled WHERE key = ?"
             return self._database.execute(query, (key,)).fetchone() is not None
 
+    def begin(self, key: str) -> int:
+        """A message that was delivered before is about to be handled; how many times that is so.
+
+        Kept before, so that it is known of a message that kills who handles it.
+        """
+        with self._lock:
+            query = (
+                "INSERT INTO begun VALUES (?, 1) "
+                "ON CONFLICT DO UPDATE SET times = times + 1 RETURNING times"
+            )
+            times: int = self._database.execute(query, (key,)).fetchone()[0]
+            return times
+
     def note_handled(self, key: str) -> None:
         """A message has been handled."""
-        with self._lock:
+        with self._lock, self._database:
+            self._database.execute("BEGIN")
             query = "INSERT OR IGNORE INTO handled VALUES (?, ?)"
             self._database.execute(query, (key, time.time()))
+            self._database.execute("DELETE FROM begun WHERE key = ?", (key,))
 
     def close(self) -> None:
         """Close the file."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ from dropline.messaging.mailbox import Letter
 EXCHANGE = "dropline.events"
 DEAD = "dropline.dead"
 CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
-#: Deliveries after the first, before a message is dead.
-RETRIES = 3
+#: Deliveries after which the broker itself gives a message up. It counts one also for those that
+#: only waited beside the one that killed their consumer, so it must be well above our own limit.
+DELIVERIES = 1000
+#: Seconds after twice which broker and consumer give each other up.
+HEARTBEAT = 10
 #: Messages that the broker gives ahead of their acknowledgement.
 PREFETCH = 50
 #: Seconds between two looks whether to stop.
@@ -25,8 +29,8 @@ LOOK = 0.2
 class RabbitBus(CarriedBus):
     """See `CarriedBus`. Events are routed by their type, persistent, and confirmed by the broker.
 
-    A message that is no event, or whose handlers raise `RETRIES` times more, goes to the queue
-    `dropline.dead`.
+    What is no event or was given up goes to the queue `dropline.dead`. Handlers may take as long as
+    they like, up to the broker's `consumer_timeout` (half an hour).
     """
 
     def __init__(
@@ -36,6 +40,7 @@ class RabbitBus(CarriedBus):
         self._kombu = load("kombu", "amqp", "a bus over RabbitMQ")
         self._url = url
         self._sending: Any = None
+        self._handlers: ThreadPoolExecutor
         super().__init__(source, group, mailbox, handled)
         exchange = self._kombu.Exchange(EXCHANGE, type="topic", durable=True)
         dead = self._kombu.Exchange(DEAD, type="fanout", durable=True)
@@ -48,7 +53,7 @@ class RabbitBus(CarriedBus):
             durable=True,
             queue_arguments={
                 "x-queue-type": "quorum",  # it counts deliveries, and limits them
-                "x-delivery-limit": RETRIES,
+                "x-delivery-limit": DELIVERIES,
                 "x-dead-letter-exchange": DEAD,
             },
         )
@@ -60,7 +65,7 @@ class RabbitBus(CarriedBus):
 
     def _connect(self, **options: Any) -> Any:
         connection = self._kombu.Connection(
-            self._url, connect_timeout=5, heartbeat=10, transport_options=options
+            self._url, connect_timeout=5, heartbeat=HEARTBEAT, transport_options=options
         )
         connection.connect()
         return connection
@@ -103,7 +108,10 @@ class RabbitBus(CarriedBus):
         return sent
 
     def _consume(self) -> None:
-        with self._connect() as connection:
+        with (
+            self._connect() as connection,
+            ThreadPoolExecutor(1, "bus handlers") as self._handlers,
+        ):
             channel = connection.default_channel
             self._declare(channel)
             with self._kombu.Consumer(
@@ -121,14 +129,13 @@ class RabbitBus(CarriedBus):
     def _take_message(self, message: Any) -> None:
         if self._stop.is_set():
             return  # unacknowledged, so it is another's
+        again = bool(message.delivery_info.get("redelivered"))
+        handling = self._handlers.submit(self._handle, message.body, again=again)
+        while not wait((handling,), HEARTBEAT / 2).done:
+            # A broker that hears nothing for long would deliver it to another one meanwhile.
+            message.channel.connection.send_heartbeat()
         try:
-            good = self._handle(message.body)
+            message.ack() if handling.result() else message.requeue()
         except ValueError:
             self.dead += 1
             message.reject()
-            return
-        if good:
-            message.ack()
-            return
-        self.dead += int((message.headers or {}).get("x-delivery-count", 0)) >= RETRIES
-        message.requeue()
