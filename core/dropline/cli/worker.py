@@ -3,7 +3,8 @@
 Start as many as you like, on any host that reaches broker, receiver and the database of outcomes;
 start one of them with --feed, so that every file stored becomes a task. The handler is a function
 that takes a path and what is known of the file, and returns what JSON can hold; without one, the
-bytes are only verified. Nothing is lost and nothing handled twice when a worker is killed.
+bytes are only verified. Nothing is lost and nothing handled twice when a worker is killed; a file
+that fails, or kills its worker, 4 times is given up and named, until --again.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--feed", action="store_true", help="make tasks of the receiver's files")
     parser.add_argument(
+        "--again", action="store_true", help="handle once more what was given up before"
+    )
+    parser.add_argument(
         "--visible",
         type=int,
         default=600,
@@ -72,8 +76,10 @@ def run(options: argparse.Namespace) -> int:
         add_task(app, source, handler, outcomes)
     except FleetError as error:
         raise CommandError(str(error)) from error
-    feeder = Feeder(app, source, outcomes) if options.feed else None
-    if feeder is not None:
+    feeder = Feeder(app, source, outcomes)
+    if options.again:
+        print(f"{feeder.feed_dead()} files that were given up are handled once more", flush=True)
+    if options.feed:
         feeder.start()
     worker = app.Worker(
         hostname=f"{options.name}@%h",
@@ -85,7 +91,6 @@ def run(options: argparse.Namespace) -> int:
     )
     print(f"Worker {worker.hostname} with {options.workers} threads", flush=True)
     worker.start()
-    if feeder is not None:
-        feeder.close()
+    feeder.close()
     outcomes.close()
     return int(worker.exitcode or 0)

@@ -4,7 +4,8 @@ A task names a file. Its worker fetches the bytes from the receiver, checks size
 the handler, and keeps the outcome; only then does it acknowledge the task. So a worker that is
 killed loses nothing: the broker delivers its task again, and a file that has an outcome is not
 handled twice. Killed between the handler's end and the outcome, a handler runs again: what it does
-should be the same when done twice.
+should be the same when done twice. A file whose handler fails, or kills its worker, `TRIES` times
+is given up and named; a receiver that is away is waited for.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import requests
 
 from dropline.extras import load
-from dropline.fleet.outcomes import Outcomes
+from dropline.fleet.outcomes import Dead, Outcomes
 from dropline.fleet.remote import FleetError
 
 _log = logging.getLogger(__name__)
@@ -37,11 +39,21 @@ TIMEOUT = (5, 60)
 PAGE = 200
 #: Seconds between two looks for new files.
 LOOK_EVERY = 1.0
-#: A file that can't be handled is tried again so often, after so many seconds at most.
-RETRIES, BACKOFF = 5, 60
+#: A file is handled so often before it is given up, with so many seconds in between at most.
+TRIES, BACKOFF = 4, 60
+#: Seconds after twice which RabbitMQ and a worker that hear nothing of each other part.
+HEARTBEAT = 10
 #: On Redis a dead worker's task comes back after this many seconds; one that takes longer is run
 #: again beside the first.
 VISIBLE = 600
+
+
+class WrongBytesError(Exception):
+    """A file came with other bytes than the receiver says it has."""
+
+
+class GivenUpError(Exception):
+    """A file is not handled any more; the text is a sentence with the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +100,7 @@ class Source:
     def fetch(self, file: File, path: Path) -> bool:
         """Write a file's bytes to `path`; False when the receiver has it no more.
 
-        Raises ValueError when the bytes are others than it says.
+        Raises WrongBytesError when the bytes are others than it says.
         """
         address = f"{self.url}/files/{file.file_id}"
         with self._session.get(address, timeout=TIMEOUT, stream=True) as answer:
@@ -102,7 +114,7 @@ class Source:
                     size += len(chunk)
                     out.write(chunk)
         if (size, digest.hexdigest()) != (file.size, file.sha256):
-            raise ValueError(f"{file.name} came with other bytes than the receiver says it has")
+            raise WrongBytesError(f"{file.name} has other bytes than the receiver says")
         return True
 
 
@@ -124,16 +136,40 @@ def only_verify(path: Path, file: File) -> Any:
 
 
 def handle(file: File, source: Source, handler: Handler, outcomes: Outcomes, worker: str) -> str:
-    """Handle a file unless it has been; what became of it: `handled`, `again` or `gone`."""
+    """Handle a file unless it has been; what became of it: `handled`, `again` or `gone`.
+
+    Raises GivenUpError after `TRIES` times, and what the handler raises before.
+    """
     if outcomes.get(file.file_id) is not None:
         return "again"
     with tempfile.TemporaryDirectory(prefix="dropline-") as folder:
         path = Path(folder, Path(file.name).name or "file")
-        if not source.fetch(file, path):
-            outcomes.add(file.file_id, file.sha256, None, worker)
-            return "gone"
-        result = handler(path, file)
+        wrong: WrongBytesError | None = None
+        try:
+            if not source.fetch(file, path):
+                outcomes.add(file.file_id, file.sha256, None, worker)
+                return "gone"
+        except WrongBytesError as error:
+            wrong = error
+        times = outcomes.begin(file.file_id)
+        if times > TRIES:
+            raise _give_up(file, outcomes, "its worker died each time")
+        try:
+            if wrong is not None:
+                raise wrong
+            result = handler(path, file)
+        except Exception as error:
+            if times < TRIES:
+                raise
+            raise _give_up(file, outcomes, f"at last {type(error).__name__}: {error}") from error
     return "handled" if outcomes.add(file.file_id, file.sha256, result, worker) else "again"
+
+
+def _give_up(file: File, outcomes: Outcomes, why: str) -> GivenUpError:
+    reason = f"{file.name} ({file.file_id}) was handled {TRIES} times and never to its end, {why}"
+    at = datetime.now(UTC).isoformat()
+    outcomes.bury(Dead(file.file_id, file.name, file.size, file.sha256, reason, at))
+    return GivenUpError(f"{reason}: mend the handler, then start a worker with --again")
 
 
 def make_app(broker: str, *, visible: int = VISIBLE) -> Any:
@@ -152,6 +188,7 @@ def make_app(broker: str, *, visible: int = VISIBLE) -> Any:
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
+        broker_heartbeat=HEARTBEAT,
         task_send_sent_event=True,
         worker_send_task_events=True,
         broker_connection_retry_on_startup=True,
@@ -176,7 +213,8 @@ def add_task(app: Any, source: Source, handler: Handler, outcomes: Outcomes) -> 
         name=TASK,
         bind=True,
         autoretry_for=(Exception,),
-        max_retries=RETRIES,
+        dont_autoretry_for=(GivenUpError,),
+        max_retries=None,  # those that count are counted here
         retry_backoff=1,
         retry_backoff_max=BACKOFF,
         retry_jitter=True,
@@ -212,11 +250,22 @@ class Feeder:
         """Send what is new, a page at most; how many tasks that were."""
         files = self._source.files(self._outcomes.fed(self._source.url))
         for file in files:
-            arguments = (file.file_id, file.name, file.size, file.sha256)
-            self._app.send_task(TASK, arguments, task_id=file.file_id, retry=False)
+            self._send(file)
         if files:
             self._outcomes.set_fed(self._source.url, files[-1].file_id)
         return len(files)
+
+    def feed_dead(self) -> int:
+        """Send what was given up once more; how many tasks that were."""
+        dead = self._outcomes.dead()
+        for each in dead:
+            self._outcomes.revive(each.file_id)
+            self._send(File(each.file_id, each.name, each.size, each.sha256))
+        return len(dead)
+
+    def _send(self, file: File) -> None:
+        arguments = (file.file_id, file.name, file.size, file.sha256)
+        self._app.send_task(TASK, arguments, task_id=file.file_id, retry=False)
 
     def _run(self) -> None:
         quiet = False

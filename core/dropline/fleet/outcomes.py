@@ -1,4 +1,7 @@
-"""What became of each file that was to be handled: one outcome a file, whoever handled it."""
+"""What became of each file that was to be handled: one outcome a file, whoever handled it.
+
+Or none, and why it was given up.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import json
 import sqlite3
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,22 @@ _outcomes = sa.Table(
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("result", sa.Text, nullable=False),
     sa.Column("worker", sa.String(255), nullable=False),
+    sa.Column("at", sa.String(40), nullable=False),
+)
+_begun = sa.Table(
+    "begun",
+    _tables,
+    sa.Column("file_id", sa.String(36), primary_key=True),
+    sa.Column("times", sa.Integer, nullable=False),
+)
+_dead = sa.Table(
+    "dead",
+    _tables,
+    sa.Column("file_id", sa.String(36), primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
     sa.Column("at", sa.String(40), nullable=False),
 )
 _fed = sa.Table(
@@ -42,6 +61,20 @@ class Outcome:
     result: Any
     """What the handler returned."""
     worker: str
+    at: str
+    """UTC, ISO 8601."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """A file that was given up."""
+
+    file_id: str
+    name: str
+    size: int
+    sha256: str
+    why: str
+    """A sentence."""
     at: str
     """UTC, ISO 8601."""
 
@@ -74,6 +107,37 @@ class Outcomes:
             ).one_or_none()
         return None if row is None else _outcome(row)
 
+    def begin(self, file_id: str) -> int:
+        """A file is about to be handled; how many times that is so.
+
+        Kept before, so that it is known of a file that kills who handles it.
+        """
+        query = sa.select(_begun.c.times).where(_begun.c.file_id == file_id)
+        with self._engine.begin() as connection:
+            known = _begun.c.file_id == file_id
+            again = _begun.update().where(known).values(times=_begun.c.times + 1)
+            if not connection.execute(again).rowcount:
+                connection.execute(_begun.insert(), {"file_id": file_id, "times": 1})
+            times: int = connection.execute(query).scalar_one()
+            return times
+
+    def bury(self, dead: Dead) -> None:
+        """Keep that a file was given up."""
+        with self._engine.begin() as connection:
+            connection.execute(_dead.delete().where(_dead.c.file_id == dead.file_id))
+            connection.execute(_dead.insert(), asdict(dead))
+
+    def dead(self) -> list[Dead]:
+        """The files that were given up, in their order."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(sa.select(_dead).order_by(_dead.c.file_id))
+            return [Dead(*row) for row in rows]
+
+    def revive(self, file_id: str) -> None:
+        """Forget how often a file was begun; it is among the dead until it has an outcome."""
+        with self._engine.begin() as connection:
+            connection.execute(_begun.delete().where(_begun.c.file_id == file_id))
+
     def add(self, file_id: str, sha256: str, result: Any, worker: str) -> bool:
         """Keep a file's outcome; False when it had one, which stays."""
         values = {"file_id": file_id, "sha256": sha256, "result": json.dumps(result)}
@@ -81,6 +145,8 @@ class Outcomes:
         try:
             with self._engine.begin() as connection:
                 connection.execute(_outcomes.insert(), {**values, "worker": worker, "at": at})
+                for table in (_begun, _dead):
+                    connection.execute(table.delete().where(table.c.file_id == file_id))
         except sa.exc.IntegrityError:
             return False
         return True
