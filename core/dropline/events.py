@@ -417,6 +417,29 @@ class FileDeleted(Event):
     file_id: str
 
 
+# --- fleets of others ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FleetTroubled(Event):
+    """Something is wrong with a fleet's broker, worker or task; `what` is a sentence with the
+    remedy.
+    """
+
+    type: ClassVar[str] = "dropline.fleet.troubled"
+    about: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class FleetRecovered(Event):
+    """A trouble of a fleet is over; `what` is a sentence."""
+
+    type: ClassVar[str] = "dropline.fleet.recovered"
+    about: str
+    what: str
+
+
 # --- the bus itself -----------------------------------------------------------------------------
 
 

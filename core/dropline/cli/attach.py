@@ -173,11 +173,13 @@ def watch(fleet: CeleryFleet, seconds: float, stop: Waits) -> dict[str, Any]:
     """The figures of the next `seconds`, or of those until `stop`."""
     from dropline.fleet import qualities
 
+    told: list[dict[str, str]] = []
     settled_by = fleet.now() + SETTLE
     while not fleet.settled() and fleet.now() < settled_by and not stop.wait(0.1):
         pass
     first = fleet.mark(fleet.now())
-    stop.wait(max(0.0, first.t + seconds - fleet.now()))
+    while (left := first.t + seconds - fleet.now()) > 0 and not stop.wait(min(left, LOOK_EVERY)):
+        told += [{"time": _iso(time.time()), "what": each.what} for each in fleet.events()]
     last = fleet.mark(min(fleet.now(), first.t + seconds))
     figures, little, doubts = fleet.figures(first, last)
     now = fleet.snapshot()
@@ -190,6 +192,7 @@ def watch(fleet: CeleryFleet, seconds: float, stop: Waits) -> dict[str, Any]:
         "littles_law_error": little.error,
         "quality": qualities(doubts),
         "notes": [doubt.why for doubt in doubts],
+        "events": told,
         "ready": now.ready,
         "reserved": now.reserved,
         "running": now.running,
@@ -296,6 +299,8 @@ def _print_table(report: dict[str, Any]) -> None:
             table.add_row(key, format_figure(value), quality.get(key, ""))
     console = Console()
     console.print(table)
+    for event in report.get("events", ()):
+        console.print(f"• {event['time'][11:19]} {event['what']}", soft_wrap=True)
     for note in report["notes"]:
         console.print(f"• {note}", soft_wrap=True)
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dropline.events import FleetRecovered, FleetTroubled
 from dropline.fleet.clocks import Clocks
 from dropline.fleet.doubts import Mark, doubts_between
 from dropline.fleet.members import SOLO, Member, note
@@ -22,6 +23,7 @@ from dropline.fleet.quality import Doubt
 from dropline.fleet.remote import ANSWER_WITHIN, FleetError, Remote
 from dropline.fleet.steering import Steering
 from dropline.fleet.tasks import Place, Tasks
+from dropline.fleet.troubles import BROKER, Troubles
 from dropline.meter import Entry, Figures, LittlesLaw, Meter, figures, littles_law
 
 #: Seconds between looks at the broker's counts, at the workers' sizes, at what they hold.
@@ -30,8 +32,10 @@ SIZES_EVERY = 2.0
 HELD_EVERY = 5.0
 #: A worker that answers this many times in a row not at all is gone.
 MISSES = 3
-#: Seconds between two looks at what has come.
-PUMP_EVERY = 0.05
+#: A worker that is gone is asked for so many seconds, for it may have been cut off only.
+MISSED = 600.0
+#: Seconds between two looks at what has come, and between two at what may be wrong.
+PUMP_EVERY, TROUBLES_EVERY = 0.05, 0.5
 #: Celery's own name for a queue that nobody named.
 DEFAULT_QUEUE = "celery"
 
@@ -84,6 +88,8 @@ class CeleryFleet:
         self._clocks = Clocks()
         self._order = Order(self._clocks)
         self._tasks = Tasks()
+        self._troubles = Troubles()
+        self._lost: dict[str, float] = {}
         self._members: dict[str, Member] = {}
         self._heard: set[str] = set()
         self._queues: dict[str, int] = {}
@@ -198,6 +204,11 @@ class CeleryFleet:
                 queues=dict(self._queues),
             )
 
+    def events(self) -> list[FleetTroubled | FleetRecovered]:
+        """What went wrong since the last call, and what is well again."""
+        with self._lock:
+            return self._troubles.take()
+
     def lanes(self) -> list[str]:
         """The names of the lanes, by the numbers that log entries give as `worker`."""
         with self._lock:
@@ -231,7 +242,7 @@ class CeleryFleet:
     # ------------------------------------------------------------------ the listener
 
     def _listen(self) -> None:
-        self.remote.listen(self._take, self._listening.set, self._cut)
+        self.remote.listen(self._take, self._hear, self._cut)
 
     def _take(self, event: Event) -> None:
         received = time.monotonic() + self.epoch
@@ -247,13 +258,27 @@ class CeleryFleet:
             elif kind.startswith("worker-") and name not in self._members:
                 self._heard.add(name)
 
+    def _hear(self) -> None:
+        self._listening.set()
+        with self._lock:
+            self._troubles.end("away", BROKER)
+
     def _cut(self) -> None:
+        url = self.remote.url
         with self._lock:
             self._cuts += 1
+            self._troubles.begin(
+                "away",
+                BROKER,
+                f"the broker at {url} does not answer: check that it runs, and the network; what "
+                "workers do meanwhile is not told",
+                after=f"the broker at {url} answers again",
+            )
 
     # ------------------------------------------------------------------ the pump
 
     def _pump(self) -> None:
+        looked = 0.0
         while not self._stop.wait(PUMP_EVERY):
             until = time.monotonic() + self.epoch - HOLD
             with self._lock:
@@ -263,6 +288,9 @@ class CeleryFleet:
                     else:
                         self._tasks.event(t, what)
                     self._observe(self._tasks.take())
+                if until - looked >= TROUBLES_EVERY:
+                    looked = until
+                    self._troubles.look(until, self._tasks, self._workers)
 
     def _observe(self, entries: list[Entry]) -> None:
         if not entries:
@@ -295,6 +323,7 @@ class CeleryFleet:
                 if now - held >= HELD_EVERY:
                     held = now
                     self._ask_held()
+                    self._seek(now)
 
     def _step(self, step: Callable[[float], None], t: float | None = None) -> None:
         with self._lock:
@@ -306,6 +335,8 @@ class CeleryFleet:
             if not isinstance(queues, list):
                 continue
             with self._lock:
+                self._lost.pop(name, None)
+                self._troubles.end("gone", name)
                 member = self._members.setdefault(name, Member(name))
                 member.queues = tuple(str(queue["name"]) for queue in queues)
             if self._enable:
@@ -335,7 +366,7 @@ class CeleryFleet:
                     member.misses += 1
                     # A pool that runs tasks in the process itself can't answer meanwhile.
                     if member.misses >= MISSES and not member.pool.startswith(SOLO):
-                        self._lose(name)
+                        self._miss(name)
                     continue
                 note(member, stats)
             self._resize()
@@ -362,6 +393,27 @@ class CeleryFleet:
         t = time.monotonic()
         ready = self._ask_queues()
         self._step(lambda t: self._tasks.begin(t, ready), t)
+
+    def _seek(self, now: float) -> None:
+        """Ask for workers that were there before."""
+        with self._lock:
+            self._lost = {name: at for name, at in self._lost.items() if now - at < MISSED}
+            names = list(self._lost)
+        if names:
+            self._discover(names)
+
+    def _miss(self, name: str) -> None:
+        """A worker does not answer; the lock is held."""
+        self._lost[name] = time.monotonic()
+        self._troubles.begin(
+            "gone",
+            name,
+            f"{name} does not answer: it hangs, was killed, or is cut off; restart it, or check "
+            "its network. What it had comes to others once the broker gives it up: RabbitMQ when "
+            "its connection ends, Redis after the visibility timeout",
+            after=f"{name} answers again",
+        )
+        self._lose(name)
 
     def _lose(self, name: str) -> None:
         """A worker is gone; the lock is held."""

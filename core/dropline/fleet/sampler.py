@@ -113,6 +113,8 @@ class FleetSampler:
         marks = deque([self._fleet.mark_now()])
         while not self._stop.wait(PERIOD):
             self._post(self.read(self.window))
+            for event in self._fleet.events():
+                self._post(event)
             now = self._fleet.now()
             if now - marks[-1].t < NOTES_EVERY:
                 continue

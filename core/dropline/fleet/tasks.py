@@ -18,6 +18,8 @@ from dropline.meter import Entry, Kind
 
 #: How many tasks that left are remembered, to tell one that is run again from a new one.
 REMEMBERED = 100_000
+#: A task that was begun so often and never done is watched; and how many services are remembered.
+TRIES, SERVED = 3, 200
 #: A task whose sending was told and that no queue holds is lost after this many seconds.
 PATIENCE = 5.0
 
@@ -41,6 +43,11 @@ class Task:
     """Its arrival is known: its sending was told."""
     adopted: bool = False
     """It was there before we looked."""
+    kind: str = ""
+    """The name of its function."""
+    begun: int = 0
+    tried_by: str = ""
+    """Who began it last."""
     process: str = ""
     lane: tuple[str, int] | None = None
 
@@ -73,6 +80,11 @@ class Tasks:
         """How many tasks are where; the unnamed are counted as ready."""
         self.estimating = False
         """Arrivals are taken from the broker's counts, for not all are told."""
+        self.running: dict[str, Task] = {}
+        self.tried: dict[str, Task] = {}
+        """Those present that were begun `TRIES` times or more."""
+        self.served: deque[tuple[str, float]] = deque(maxlen=SERVED)
+        """By whom the last ones that finished were run, and for how many seconds."""
         self._tasks: dict[str, Task] = {}
         self._unnamed: deque[int] = deque()
         self._number = 0
@@ -116,6 +128,8 @@ class Tasks:
             case "task-rejected" | "task-revoked":
                 if name in self._tasks:
                     self._leave(t, name, Kind.CANCEL)
+        if event.get("name") and (task := self._tasks.get(name)) is not None:
+            task.kind = str(event["name"])
 
     def _sent(self, t: float, name: str) -> None:
         task = self._tasks.get(name)
@@ -146,8 +160,12 @@ class Tasks:
             if task.process == process:
                 return
             self._again(t, name)
-        task.process = process
+        task.process = task.tried_by = process
         task.lane = self.lanes.take(process)
+        task.begun += 1
+        self.running[name] = task
+        if task.begun >= TRIES:
+            self.tried[name] = task
         self._move(task, Place.RUNNING, t)
         number = self.lanes.number(task.lane)
         self._entries.append(Entry(t, Kind.START, task.job, worker=number))
@@ -168,6 +186,7 @@ class Tasks:
             return
         if task.place is Place.RUNNING:
             self._entries.append(Entry(t, Kind.RETRY, task.job))
+        self.running.pop(name, None)
         self._free(task)
         self._move(task, Place.READY, t)
 
@@ -273,6 +292,9 @@ class Tasks:
 
     def _leave(self, t: float, name: str, how: Kind) -> None:
         task = self._tasks.pop(name)
+        self.tried.pop(name, None)
+        if self.running.pop(name, None) is not None and how is Kind.FINISH:
+            self.served.append((task.process, t - task.since))
         self._free(task)
         self.counts[task.place] -= 1
         self._entries.append(Entry(t, how, task.job))
