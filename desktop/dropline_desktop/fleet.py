@@ -1,4 +1,6 @@
-"""The window on workers of others: the instruments of a line, fed by a Celery fleet."""
+"""The window on workers of others: the instruments of a line and the event list, fed by a Celery
+fleet.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +9,18 @@ import sys
 import threading
 from collections.abc import Callable
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent
-from PySide6.QtWidgets import QLabel, QMainWindow
+from PySide6.QtWidgets import QLabel, QMainWindow, QSplitter
 
-from dropline.events import Message
+from dropline.events import Message, WorkersChanged
 from dropline.extras import MissingExtraError
 from dropline.fleet import CeleryFleet, FleetError, FleetNoted, FleetSampler
 from dropline.home import Home
 from dropline.meter import Entry
 from dropline.station import Reading
 from dropline_desktop.bus import QtBus
+from dropline_desktop.events import EventLog
 from dropline_desktop.instruments import Instruments, column
 from dropline_desktop.language import Translation, worded
 from dropline_desktop.settings import Settings
@@ -55,7 +58,14 @@ class FleetWindow(QMainWindow):
         parts.tuner.hide_limit()
         for part in (parts.tuner.pause, parts.order, parts.tune):
             part.hide()
-        self.setCentralWidget(column(self.note, parts, margin=Space.M))
+        self.log = EventLog(theme, lambda _: "")
+        rows = QSplitter(Qt.Orientation.Vertical)
+        rows.addWidget(parts)
+        rows.addWidget(self.log)
+        rows.setStretchFactor(0, 1)
+        rows.setChildrenCollapsible(False)
+        rows.setSizes([660, 140])
+        self.setCentralWidget(column(self.note, rows, margin=Space.M))
         self.bus = QtBus("dropline/fleet", self)
         fleet = make(parts.charts.lanes.painter.observe)
         self._url = fleet.remote.url
@@ -66,6 +76,8 @@ class FleetWindow(QMainWindow):
         parts.listen(self.bus)
         self.bus.subscribe(Reading, self._take_readings, batches=True)
         self.bus.subscribe(FleetNoted, self._take_notes)
+        self.bus.subscribe("dropline.fleet.", self._list, batches=True)
+        self.bus.subscribe(WorkersChanged, self.log.take, batches=True)
         parts.tuner.workersWanted.connect(self._resize)
         parts.charts.windowChanged.connect(self._measure_over)
         parts.charts.exportFailed.connect(self._say)
@@ -112,6 +124,9 @@ class FleetWindow(QMainWindow):
         reading = messages[-1].data
         assert isinstance(reading, Reading)
         self._workers = reading.wanted
+
+    def _list(self, messages: list[Message]) -> None:
+        self.log.take([each for each in messages if not isinstance(each.data, FleetNoted)])
 
     def _take_notes(self, message: Message) -> None:
         assert isinstance(message.data, FleetNoted)

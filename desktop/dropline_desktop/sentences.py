@@ -22,6 +22,8 @@ from dropline.events import (
     FileStarted,
     FileStored,
     FileUploaded,
+    FleetRecovered,
+    FleetTroubled,
     FolderLost,
     FolderReturned,
     FolderUnwatched,
@@ -105,6 +107,7 @@ _KINDS: tuple[tuple[Kind, tuple[type[Event], ...]], ...] = (
             NetworkDown,
             JournalTroubled,
             HandlerFailed,
+            FleetTroubled,
         ),
     ),
     (
@@ -142,6 +145,7 @@ _KINDS: tuple[tuple[Kind, tuple[type[Event], ...]], ...] = (
             AutopilotChanged,
             AutopilotMoved,
             ProbeChanged,
+            FleetRecovered,
         ),
     ),
     (Kind.RECEIVER, (ReceiverStarted, ReceiverStopped, FileStored, TargetUp, NetworkUp)),
@@ -244,6 +248,8 @@ def _sentence(event: Event, name: str) -> str:
             return translate("Event", "This computer has a network again")
         case JournalTroubled(reason=reason):
             return reason
+        case FleetTroubled(what=what) | FleetRecovered(what=what):
+            return what
         case StationPaused():
             return translate("Event", "Paused")
         case StationResumed():

@@ -6,7 +6,14 @@ from typing import Any
 
 from dropline.events import FleetRecovered, FleetTroubled
 from dropline.fleet.tasks import Tasks
-from dropline.fleet.troubles import ENOUGH, HOARDED_AFTER, LONG_AFTER, Troubles
+from dropline.fleet.troubles import (
+    ENOUGH,
+    HOARDED_AFTER,
+    LONG_AFTER,
+    RESTARTED_WITHIN,
+    RESTARTS,
+    Troubles,
+)
 
 
 def tell(tasks: Tasks, t: float, kind: str, task: str, process: str = "a@h", **more: Any) -> None:
@@ -51,11 +58,11 @@ def test_a_task_that_runs_far_longer_than_others_is_named() -> None:
     tell(tasks, 2, "started", "x")
     assert looked(troubles, 2 + LONG_AFTER, tasks) == []
     (told,) = looked(troubles, 3 + LONG_AFTER, tasks)
-    assert told.startswith("task app.f x has run for 11 s at a@h, where the last 20 took 0.1 s")
+    assert told.startswith("Task app.f x has run for 11 s at a@h, where the last 20 took 0.1 s")
     assert "task_time_limit" in told
     assert looked(troubles, 9 + LONG_AFTER, tasks) == []
     tell(tasks, 20, "succeeded", "x")
-    assert looked(troubles, 21, tasks) == ["task app.f x does not run any more"]
+    assert looked(troubles, 21, tasks) == ["Task app.f x does not run any more"]
 
 
 def test_where_all_tasks_are_long_none_is_too_long() -> None:
@@ -72,11 +79,11 @@ def test_a_task_begun_again_and_again_is_named() -> None:
         tell(tasks, number, "started", "x", f"w{number}@h")
         tasks.gone(number + 0.5, f"w{number}@h")
     (told,) = looked(troubles, 3, tasks)
-    assert told.startswith("task app.f x was begun 3 times and never done, the last time at w2@h")
+    assert told.startswith("Task app.f x was begun 3 times and never done, the last time at w2@h")
     tell(tasks, 4, "started", "x")
     tell(tasks, 5, "failed", "x")
     assert looked(troubles, 6, tasks) == [
-        "task app.f x, begun again and again, is done or given up"
+        "Task app.f x, begun again and again, is done or given up"
     ]
 
 
@@ -98,8 +105,21 @@ def test_prefetched_tasks_beside_idle_workers_are_told() -> None:
     tell(tasks, 1, "started", "x")
     assert looked(troubles, 2, tasks, workers=3) == []
     (told,) = looked(troubles, 2 + HOARDED_AFTER, tasks, workers=3)
-    assert told.startswith("busy workers have prefetched 2 tasks and 2 others are idle")
+    assert told.startswith("Busy workers have prefetched 2 tasks and 2 others are idle")
     tell(tasks, 9, "started", "y", "b@h")
     tell(tasks, 9, "started", "z", "b@h")
     (over,) = looked(troubles, 10, tasks, workers=3)
     assert "any more" in over
+
+
+def test_a_worker_that_is_started_again_and_again_is_named_until_it_stays_up() -> None:
+    troubles = Troubles()
+    for t in range(RESTARTS):
+        troubles.seen(t, "a@h", t)
+    assert troubles.take() == []
+    for t in (4, 5):
+        troubles.seen(t, "a@h", RESTARTS)
+    (told,) = troubles.take()
+    assert told.what.startswith("a@h was started anew 3 times within 5 minutes")
+    troubles.seen(6 + RESTARTED_WITHIN, "a@h", RESTARTS)
+    assert [each.what for each in troubles.take()] == ["a@h stays up"]

@@ -270,9 +270,9 @@ class CeleryFleet:
             self._troubles.begin(
                 "away",
                 BROKER,
-                f"the broker at {url} does not answer: check that it runs, and the network; what "
+                f"The broker at {url} does not answer: check that it runs, and the network; what "
                 "workers do meanwhile is not told",
-                after=f"the broker at {url} answers again",
+                after=f"The broker at {url} answers again",
             )
 
     # ------------------------------------------------------------------ the pump
@@ -369,6 +369,7 @@ class CeleryFleet:
                         self._miss(name)
                     continue
                 note(member, stats)
+                self._troubles.seen(time.monotonic(), name, int(stats.get("pid") or 0))
             self._resize()
 
     def _ask_held(self) -> None:

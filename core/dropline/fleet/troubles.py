@@ -20,6 +20,9 @@ ENOUGH_OWN = 5
 #: Seconds that prefetched tasks wait beside idle workers before that is told.
 HOARDED_AFTER = 5.0
 
+#: Times that a worker is started anew within so many seconds before that is told.
+RESTARTS, RESTARTED_WITHIN = 3, 300.0
+
 BROKER = "broker"
 
 
@@ -37,6 +40,7 @@ class Troubles:
         self._open: dict[tuple[str, str], str] = {}
         self._news: list[FleetTroubled | FleetRecovered] = []
         self._idle_since: float | None = None
+        self._pids: dict[str, dict[int, float]] = {}
 
     def take(self) -> list[FleetTroubled | FleetRecovered]:
         """What was told since the last call."""
@@ -53,6 +57,25 @@ class Troubles:
         """A trouble is over, if there was one."""
         if (kind, about) in self._open:
             self._news.append(FleetRecovered(about, self._open.pop((kind, about))))
+
+    def seen(self, t: float, worker: str, pid: int) -> None:
+        """A worker answered at the time `t` as the process `pid`."""
+        pids = self._pids.setdefault(worker, {})
+        pids.setdefault(pid, t)
+        for known, at in list(pids.items()):
+            if known != pid and t - at > RESTARTED_WITHIN:
+                del pids[known]
+        if len(pids) <= RESTARTS:
+            self.end("restarts", worker)
+            return
+        self.begin(
+            "restarts",
+            worker,
+            f"{worker} was started anew {len(pids) - 1} times within {RESTARTED_WITHIN / 60:.0f} "
+            "minutes: see its log; a task that kills it comes again and again, unless its queue "
+            "has an x-delivery-limit and a dead-letter exchange",
+            after=f"{worker} stays up",
+        )
 
     def look(self, t: float, tasks: Tasks, workers: int) -> None:
         """Look through the books at the time `t`; the fleet has so many workers."""
@@ -80,15 +103,15 @@ class Troubles:
             self.begin(
                 "hoarding",
                 "prefetch",
-                f"busy workers have prefetched {held} tasks and {idle} others are idle: set "
+                f"Busy workers have prefetched {held} tasks and {idle} others are idle: set "
                 "worker_prefetch_multiplier = 1, and task_acks_late = True",
-                after="no prefetched task waits beside idle workers any more",
+                after="No prefetched task waits beside idle workers any more",
             )
 
 
 def label(name: str, task: Task) -> str:
     """What a task is called in sentences."""
-    return f"task {task.kind} {name}" if task.kind else f"task {name}"
+    return f"Task {task.kind} {name}" if task.kind else f"Task {name}"
 
 
 def _long(t: float, tasks: Tasks) -> Iterator[tuple[str, Trouble]]:
