@@ -85,6 +85,7 @@ TEST_PROGRAMS = {
     "curl": "curl",
     "dbus-run-session": "dbus",
     "git": "git",
+    "ip": "iproute2",
     "nginx": "nginx",
     "node": "nodejs",
     "npm": "npm",

@@ -97,6 +97,18 @@ class Daemon:
         """Whether it was started, and has ended by itself."""
         return self._process is not None and self._process.poll() is not None
 
+    def freeze(self) -> None:
+        """Have it stand still, as one that hangs does."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        os.killpg(self._process.pid, number)
+
     def kill(self) -> None:
         """End it by SIGKILL, and all that it started."""
         process, self._process = self._process, None

@@ -12,6 +12,7 @@ import requests
 
 from dropline.fleet.handle import (
     TRIES,
+    AwayError,
     File,
     GivenUpError,
     Source,
@@ -114,6 +115,6 @@ def test_a_file_that_kills_its_worker_is_given_up_before_it_does_once_more(
 def test_a_receiver_that_is_away_costs_a_file_no_try(outcomes: Outcomes) -> None:
     away = Served(requests.ConnectionError("away"))
     for _ in range(3 * TRIES):
-        with pytest.raises(requests.ConnectionError):
+        with pytest.raises(AwayError):
             handle(FILE, away, only_verify, outcomes, "w")
     assert handle(FILE, Served(), only_verify, outcomes, "w") == "handled"
