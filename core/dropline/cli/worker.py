@@ -1,30 +1,46 @@
-"""Handle files that a receiver stores, as one of many workers: a Celery worker.
+"""Handle files that a receiver stores, as one of many workers: through RabbitMQ, Redis or Kafka.
 
 Start as many as you like, on any host that reaches broker, receiver and the database of outcomes;
-start one of them with --feed, so that every file stored becomes a task. The handler is a function
-that takes a path and what is known of the file, and returns what JSON can hold; without one, the
-bytes are only verified. Nothing is lost and nothing handled twice when a worker is killed; a file
-that fails, or kills its worker, 4 times is given up and named, until --again.
+start one of them with --feed, so that every file stored is handed to the broker. The handler is a
+function that takes a path and what is known of the file, and returns what JSON can hold; without
+one, the bytes are only verified. Nothing is lost and nothing handled twice when a worker is killed;
+a file that fails, or kills its worker, 4 times is given up and named, until --again.
+
+With RabbitMQ or Redis this is a Celery worker. With Kafka it is so many consumers of one group.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dropline.cli import CommandError
 from dropline.home import Home
 
+if TYPE_CHECKING:
+    from dropline.fleet.handle import Feeder, Handler, Source
+    from dropline.fleet.outcomes import Outcomes
+
+KAFKA = "kafka://"
+
 EXAMPLE = """example:
   dropline worker --broker amqp://guest@localhost// --receiver http://127.0.0.1:8765 --feed
   dropline worker --broker amqp://guest@localhost// --receiver http://127.0.0.1:8765 \\
-      --handler thumbnails:make --workers 8 --name second"""
+      --handler thumbnails:make --workers 8 --name second
+  dropline worker --broker kafka://localhost:9092 --receiver http://127.0.0.1:8765 --feed"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("--broker", required=True, metavar="URL", help="RabbitMQ or Redis")
+    parser.add_argument(
+        "--broker", required=True, metavar="URL", help="RabbitMQ, Redis or kafka://host:port,…"
+    )
     parser.add_argument(
         "--receiver",
         required=True,
@@ -39,7 +55,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="database of what was handled, for all workers one; SQLite in the data folder",
     )
-    parser.add_argument("--feed", action="store_true", help="make tasks of the receiver's files")
+    parser.add_argument(
+        "--feed", action="store_true", help="hand the receiver's files to the broker"
+    )
     parser.add_argument(
         "--again", action="store_true", help="handle once more what was given up before"
     )
@@ -55,32 +73,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Work until SIGINT or SIGTERM; running tasks end first."""
     from dropline.fleet import FleetError
-    from dropline.fleet.handle import (
-        Feeder,
-        Source,
-        add_task,
-        handler_named,
-        make_app,
-        only_verify,
-    )
+    from dropline.fleet.handle import Source, handler_named, only_verify
     from dropline.fleet.outcomes import Outcomes
 
     if options.workers < 1:
         raise CommandError(f"{options.workers} workers: choose 1 or more", 2)
     default = f"sqlite:///{Path(Home.default().root, 'handled.sqlite')}"
     source = Source(options.receiver, os.environ.get("DROPLINE_TOKEN"))
-    outcomes = Outcomes(options.outcomes or default)
-    try:
-        app = make_app(options.broker, visible=options.visible)
-        handler = handler_named(options.handler) if options.handler else only_verify
-        add_task(app, source, handler, outcomes)
-    except FleetError as error:
-        raise CommandError(str(error)) from error
-    feeder = Feeder(app, source, outcomes)
-    if options.again:
-        print(f"{feeder.feed_dead()} files that were given up are handled once more", flush=True)
-    if options.feed:
-        feeder.start()
+    work = _work_kafka if options.broker.startswith(KAFKA) else _work_celery
+    with contextlib.closing(Outcomes(options.outcomes or default)) as outcomes:
+        try:
+            handler = handler_named(options.handler) if options.handler else only_verify
+            return work(options, source, handler, outcomes)
+        except FleetError as error:
+            raise CommandError(str(error)) from error
+
+
+def _work_celery(
+    options: argparse.Namespace, source: Source, handler: Handler, outcomes: Outcomes
+) -> int:
+    from dropline.fleet.handle import Feeder, add_task, make_app, send_tasks
+
+    app = make_app(options.broker, visible=options.visible)
+    add_task(app, source, handler, outcomes)
     worker = app.Worker(
         hostname=f"{options.name}@%h",
         pool_cls="dropline.fleet.pool:TaskPool",
@@ -90,7 +105,43 @@ def run(options: argparse.Namespace) -> int:
         quiet=True,
     )
     print(f"Worker {worker.hostname} with {options.workers} threads", flush=True)
-    worker.start()
-    feeder.close()
-    outcomes.close()
+    with _feeding(options, Feeder(partial(send_tasks, app), source, outcomes)):
+        worker.start()
     return int(worker.exitcode or 0)
+
+
+def _work_kafka(
+    options: argparse.Namespace, source: Source, handler: Handler, outcomes: Outcomes
+) -> int:
+    """The receiver's `FileStored` events on a topic, and consumers of one group that handle them.
+
+    What was handled is known by the outcomes, so no consumer keeps a file of its own for that.
+    """
+    from dropline.cli.signals import stop_on_signals
+    from dropline.cli.stream import Stream
+    from dropline.fleet.handle import Feeder
+
+    with (
+        stop_on_signals() as stop,
+        contextlib.closing(
+            Stream(options.broker.removeprefix(KAFKA), options.name, source, handler, outcomes)
+        ) as stream,
+        _feeding(options, Feeder(stream.send, source, outcomes)),
+    ):
+        stream.start(options.workers)
+        print(f"Worker {options.name} with {options.workers} consumers", flush=True)
+        stop.wait()
+    return 0
+
+
+@contextlib.contextmanager
+def _feeding(options: argparse.Namespace, feeder: Feeder) -> Iterator[None]:
+    if options.again:
+        count = feeder.feed_dead()
+        print(f"{count} files that were given up are handled once more", file=sys.stderr)
+    if options.feed:
+        feeder.start()
+    try:
+        yield
+    finally:
+        feeder.close()

@@ -52,6 +52,10 @@ class WrongBytesError(Exception):
     """A file came with other bytes than the receiver says it has."""
 
 
+class AwayError(Exception):
+    """The receiver does not answer for now."""
+
+
 class GivenUpError(Exception):
     """A file is not handled any more; the text is a sentence with the remedy."""
 
@@ -138,7 +142,8 @@ def only_verify(path: Path, file: File) -> Any:
 def handle(file: File, source: Source, handler: Handler, outcomes: Outcomes, worker: str) -> str:
     """Handle a file unless it has been; what became of it: `handled`, `again` or `gone`.
 
-    Raises GivenUpError after `TRIES` times, and what the handler raises before.
+    Raises GivenUpError after `TRIES` times, and what the handler raises before; AwayError while the
+    receiver doesn't answer, which counts for nothing.
     """
     if outcomes.get(file.file_id) is not None:
         return "again"
@@ -151,6 +156,8 @@ def handle(file: File, source: Source, handler: Handler, outcomes: Outcomes, wor
                 return "gone"
         except WrongBytesError as error:
             wrong = error
+        except requests.RequestException as error:
+            raise AwayError(f"{source.url} does not answer: {error}") from error
         times = outcomes.begin(file.file_id)
         if times > TRIES:
             raise _give_up(file, outcomes, "its worker died each time")
@@ -221,16 +228,26 @@ def add_task(app: Any, source: Source, handler: Handler, outcomes: Outcomes) -> 
     )
 
 
+def send_tasks(app: Any, files: list[File]) -> None:
+    """Hand files to the application's workers, as tasks."""
+    for file in files:
+        arguments = (file.file_id, file.name, file.size, file.sha256)
+        app.send_task(TASK, arguments, task_id=file.file_id, retry=False)
+
+
 class Feeder:
-    """Sends a task for each file that the receiver stores, from where it was left the last time.
+    """Sends each file that the receiver stores, from where it was left the last time.
 
     The receiver's list is the outbox: a file stands in it once it is stored, and the place is noted
-    only once the broker has taken the task. While receiver or broker are down it waits; several
-    feeders send a task twice at most, which is then done once.
+    only once the broker has taken it. While receiver or broker are down it waits; several feeders
+    send a file twice at most, which is then handled once.
     """
 
-    def __init__(self, app: Any, source: Source, outcomes: Outcomes) -> None:
-        self._app = app
+    def __init__(
+        self, send: Callable[[list[File]], object], source: Source, outcomes: Outcomes
+    ) -> None:
+        """`send` hands files to the broker, and raises unless it has them."""
+        self._send = send
         self._source = source
         self._outcomes = outcomes
         self._stop = threading.Event()
@@ -247,25 +264,20 @@ class Feeder:
             self._thread.join()
 
     def feed(self) -> int:
-        """Send what is new, a page at most; how many tasks that were."""
+        """Send what is new, a page at most; how many files that were."""
         files = self._source.files(self._outcomes.fed(self._source.url))
-        for file in files:
-            self._send(file)
         if files:
+            self._send(files)
             self._outcomes.set_fed(self._source.url, files[-1].file_id)
         return len(files)
 
     def feed_dead(self) -> int:
-        """Send what was given up once more; how many tasks that were."""
+        """Send what was given up once more; how many files that were."""
         dead = self._outcomes.dead()
         for each in dead:
             self._outcomes.revive(each.file_id)
-            self._send(File(each.file_id, each.name, each.size, each.sha256))
+        self._send([File(each.file_id, each.name, each.size, each.sha256) for each in dead])
         return len(dead)
-
-    def _send(self, file: File) -> None:
-        arguments = (file.file_id, file.name, file.size, file.sha256)
-        self._app.send_task(TASK, arguments, task_id=file.file_id, retry=False)
 
     def _run(self) -> None:
         quiet = False

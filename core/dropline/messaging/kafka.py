@@ -29,7 +29,10 @@ COMMIT_EVERY = 50
 
 
 class KafkaBus(CarriedBus):
-    """See `CarriedBus`. Events of one source keep their order; the producer is idempotent.
+    """See `CarriedBus`. The producer is idempotent.
+
+    Events of one source keep their order, and so one consumer of a group gets all of them; unless
+    `ordered` is False: then they are spread over the partitions.
 
     What is no event or was given up goes to the topic `dropline.events.dead`. A handler that takes
     more than 5 minutes (`max.poll.interval.ms`) costs its consumer the partition.
@@ -45,6 +48,7 @@ class KafkaBus(CarriedBus):
         handled: Path | None = None,
         topic: str = TOPIC,
         replay_from: int | None = None,
+        ordered: bool = True,
     ) -> None:
         """`brokers` is host:port, or several, comma-separated. `replay_from` is the offset from
         which each partition is read again; what was handled before is suppressed, so a replay to
@@ -54,10 +58,29 @@ class KafkaBus(CarriedBus):
         self._brokers = brokers
         self._topic = topic
         self._replay_from = replay_from
+        self._ordered = ordered
         self._producer: Any = None
         # The first offset that came of each partition since it was assigned.
         self._first: dict[int, int] = {}
         super().__init__(source, group, mailbox, handled)
+
+    def declare(self, partitions: int) -> None:
+        """Make the topic and that of its dead letters, where the brokers have none: of so many
+        partitions, which is the most consumers of a group that can share it.
+        """
+        client = load("confluent_kafka.admin", "kafka", "a bus over Kafka")
+        admin = client.AdminClient({"bootstrap.servers": self._brokers, "log_level": 0})
+        names = {self._topic: partitions, f"{self._topic}.dead": 1}
+        topics = [client.NewTopic(name, count) for name, count in names.items()]
+        for made in admin.create_topics(topics, request_timeout=CONFIRM).values():
+            try:
+                made.result()
+            except self._kafka.KafkaException as error:
+                if error.args[0].code() != self._kafka.KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise OSError(
+                        f"no broker of Kafka makes topics at {self._brokers} "
+                        f"({error.args[0].str()}): check host and port"
+                    ) from error
 
     def _make_producer(self) -> Any:
         return self._kafka.Producer(
@@ -89,7 +112,7 @@ class KafkaBus(CarriedBus):
             self._producer.produce(
                 self._topic,
                 letter.body.encode(),
-                key=letter.source.encode(),
+                key=letter.source.encode() if self._ordered else None,
                 headers={"content-type": CONTENT_TYPE},
                 on_delivery=lambda error, _message, n=letter.number: confirm(n, error),
             )
