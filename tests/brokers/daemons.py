@@ -87,7 +87,7 @@ class Daemon:
     def wait(self) -> None:
         """Wait until it serves."""
         try:
-            wait_until(self._serves, self._name, pause=0.05)
+            wait_until(self.serves, self._name, pause=0.05)
         except BaseException:
             self.kill()
             raise
@@ -122,7 +122,8 @@ class Daemon:
         if port is not None:
             wait_until(lambda: not listens(port), f"end of {self._name}")
 
-    def _serves(self) -> bool:
+    def serves(self) -> bool:
+        """Whether it serves; it must have been started."""
         assert self._process is not None
         if self._process.poll() is not None:
             raise AssertionError(f"{self._name} ended:\n{self.log.read_text()[-2000:]}")

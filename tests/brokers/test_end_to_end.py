@@ -1,0 +1,164 @@
+"""From the drop in the window to the results of many workers, with deaths on the way.
+
+DROPLINE_FILES=2000 make test ARGS="tests/brokers/test_end_to_end.py --timeout=900"
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import requests
+
+from .conftest import HERE, Broker
+from .daemons import Daemon
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+pytest.importorskip("PySide6")
+
+from PySide6.QtCore import QMimeData, Qt
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication
+
+from dropline.fleet import CeleryFleet
+from dropline.fleet.outcomes import Outcomes
+from dropline.home import Home
+from dropline_desktop.app import Application
+from dropline_desktop.dropped import to_url
+
+FILES = int(os.environ.get("DROPLINE_FILES", "200"))
+#: Workers, and the files that each handles at once.
+NAMES, THREADS = "abc", 2
+Wait = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def wait(qtbot) -> Wait:
+    """Let the window go on until something is so."""
+    patience = 60_000 + 200 * FILES
+    return lambda condition: qtbot.waitUntil(lambda: bool(condition()), timeout=patience)
+
+
+@pytest.fixture
+def window(qapp, wait: Wait, dropline_home: Path) -> Iterator[Application]:
+    """The program with its window and its receiver."""
+    app = Application(qapp, Home(dropline_home), port=0)
+    ended: list[bool] = []
+    app.finished.connect(lambda: ended.append(True))
+    app.start()
+    wait((dropline_home / "run.json").exists)
+    yield app
+    app.shutdown()
+    wait(lambda: ended)
+    app.window.deleteLater()
+    app.deleteLater()
+
+
+def drop(app: Application, folder: Path) -> None:
+    """Drop a folder on the window, as the window system does."""
+    mime, window = QMimeData(), app.window
+    mime.setUrls([to_url(os.fspath(folder))])
+    place, action = window.rect().center(), Qt.DropAction.CopyAction
+    held = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    QApplication.sendEvent(window, QDragEnterEvent(place, action, mime, *held))
+    QApplication.sendEvent(window, QDropEvent(place.toPointF(), action, mime, *held))
+
+
+def start_workers(broker: str, receiver: str, folder: Path, stack: ExitStack) -> list[Daemon]:
+    """Three workers; the first hands on what the receiver stores."""
+    base = [sys.executable, "-m", "dropline_desktop", "worker", "--broker", broker]
+    base += ["--receiver", receiver, "--outcomes", f"sqlite:///{folder}/outcomes.sqlite"]
+    base += ["--handler", "rough_handler:handle", "--workers", str(THREADS)]
+    environment = {
+        "PYTHONPATH": str(HERE),
+        "HANDLER_LOG": str(folder / "runs"),
+        "HANDLER_SECONDS": "0.02",
+    }
+    made = []
+    for name in NAMES:
+        more = ["--name", name, *(["--feed"] if name == NAMES[0] else [])]
+        worker = Daemon(name, [*base, *more], folder, environment=environment)
+        stack.callback(worker.kill)
+        worker.begin()
+        made.append(worker)
+    return made
+
+
+@pytest.mark.parametrize("kind", ["rabbitmq", "kafka"])
+def test_what_is_dropped_is_handled_by_many_though_one_and_the_broker_die(
+    kind: str, request: pytest.FixtureRequest, window: Application, wait: Wait, tmp_path: Path
+) -> None:
+    """The broker that speaks Kafka's protocol keeps nothing on disk, so there only a worker dies;
+    `test_messaging` shows what a client does while that broker is away.
+    """
+    rabbit = kind == "rabbitmq"
+    broker: Broker = (
+        request.getfixturevalue("brokers")["rabbitmq"]
+        if rabbit
+        else request.getfixturevalue("kafka")
+    )
+    home = Path(os.environ["DROPLINE_HOME"])
+    receiver = json.loads((home / "run.json").read_text())["receiver"]
+    folder = tmp_path / "dropped"
+    folder.mkdir()
+    chance = random.Random(7)
+    texts = {f"f{n}.txt": f"{n}\n" * chance.randrange(1, 4000) for n in range(FILES)}
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    told: list[str] = []
+
+    def news() -> str:
+        told.extend(each.what for each in fleet.events())
+        return " ".join(told)
+
+    with ExitStack() as stack:
+        outcomes = Outcomes(f"sqlite:///{tmp_path}/outcomes.sqlite")
+        stack.callback(outcomes.close)
+        url = broker.url if rabbit else f"kafka://{broker.url}"
+        workers = start_workers(url, receiver, tmp_path, stack)
+        if rabbit:
+            fleet = CeleryFleet(url)
+            fleet.start()
+            stack.callback(fleet.close)
+        wait(lambda: all("Worker" in worker.log.read_text() for worker in workers))
+        drop(window, folder)
+        wait(lambda: len(outcomes.all()) > FILES // 4)
+        workers[0].kill()
+        workers[0].begin()
+        if rabbit:
+            wait(lambda: len(outcomes.all()) > FILES // 2)
+            broker.daemon.kill()
+            broker.daemon.begin()
+            wait(broker.daemon.serves)
+        wait(lambda: len(outcomes.all()) == FILES)
+        if rabbit:
+            wait(lambda: "The broker at" in news() and "answers again" in news())
+        listed: dict[str, str] = {}
+        after = ""
+        while after is not None:
+            query = {"limit": 1000, "after": after}
+            page = requests.get(f"{receiver}/files", params=query, timeout=30).json()
+            listed |= {file["file_id"]: Path(file["name"]).name for file in page["files"]}
+            after = page["next"]
+        results = outcomes.all()
+    assert sorted(listed.values()) == sorted(texts)
+    assert {each.file_id for each in results} == set(listed)
+    for outcome in results:
+        text = texts[listed[outcome.file_id]]
+        assert outcome.result == {"lines": text.count("\n")}
+        assert outcome.sha256 == hashlib.sha256(text.encode()).hexdigest()
+    runs = Counter((tmp_path / "runs").read_text().split())
+    assert {Path(name).name for name in runs} == set(texts)
+    # Only what ran when its worker died, or lost its broker before it was done, is begun again.
+    again = sum(runs.values()) - FILES
+    shares = Counter(each.worker.partition("@")[0] for each in results)
+    print(f"{kind}: {FILES} files, {len(results)} results by {dict(shares)}, {again} begun twice")
+    assert again <= THREADS * (1 + (len(NAMES) if rabbit else 0))
