@@ -21,6 +21,7 @@ from dropline.fleet.members import SOLO, Member, note
 from dropline.fleet.order import HOLD, Event, Order
 from dropline.fleet.quality import Doubt
 from dropline.fleet.remote import ANSWER_WITHIN, FleetError, Remote
+from dropline.fleet.sampling import BOUND, Scale, Share
 from dropline.fleet.steering import Steering
 from dropline.fleet.tasks import Place, Tasks
 from dropline.fleet.troubles import BROKER, Troubles
@@ -70,9 +71,11 @@ class CeleryFleet:
         queues: Collection[str] = (),
         enable_events: bool = False,
         record: Callable[[list[Entry]], None] | None = None,
+        bound: float = BOUND,
     ) -> None:
         """`queues`: besides those that workers serve. `enable_events`: switch on, until `close`,
-        the events of workers that have them off. `record` gets every log entry.
+        the events of workers that have them off. `record` gets every log entry. `bound`: task
+        events a second above which only a share of the tasks is followed.
 
         Raises FleetError when the URL is none, MissingExtraError without Celery.
         """
@@ -89,6 +92,7 @@ class CeleryFleet:
         self._order = Order(self._clocks)
         self._tasks = Tasks()
         self._troubles = Troubles()
+        self._share, self._scale, self._shares = Share(bound), Scale(), 0
         self._lost: dict[str, float] = {}
         self._members: dict[str, Member] = {}
         self._heard: set[str] = set()
@@ -165,8 +169,9 @@ class CeleryFleet:
 
     def _mark(self, t: float) -> Mark:
         """The books as they are; the lock is held."""
-        doubts = replace(self._tasks.doubts)
-        return Mark(t, self.meter.totals(t), doubts, self._cuts, self._resized)
+        doubts, totals = replace(self._tasks.doubts), self._scale.totals(self.meter.totals(t))
+        factor, shares = self._scale.factor, self._shares
+        return Mark(t, totals, doubts, self._cuts, self._resized, factor, shares)
 
     def mark_now(self) -> Mark:
         """The books now, as far as they have been told."""
@@ -192,8 +197,8 @@ class CeleryFleet:
     def snapshot(self) -> Snapshot:
         """Where the tasks are now; at most a second behind."""
         with self._lock:
-            counts = self._tasks.counts
-            reserved, running = counts[Place.RESERVED], counts[Place.RUNNING]
+            counts, factor = self._tasks.counts, self._scale.factor
+            reserved, running = counts[Place.RESERVED] * factor, counts[Place.RUNNING] * factor
             return Snapshot(
                 ready=sum(self._queues.values()),
                 reserved=reserved,
@@ -203,6 +208,11 @@ class CeleryFleet:
                 members=tuple(replace(member) for member in self._members.values()),
                 queues=dict(self._queues),
             )
+
+    @property
+    def factor(self) -> int:
+        """One task in so many is followed: counts that the meter has are of those."""
+        return self._scale.factor
 
     def events(self) -> list[FleetTroubled | FleetRecovered]:
         """What went wrong since the last call, and what is well again."""
@@ -245,18 +255,42 @@ class CeleryFleet:
         self.remote.listen(self._take, self._hear, self._cut)
 
     def _take(self, event: Event) -> None:
-        received = time.monotonic() + self.epoch
+        self._take_at(event, time.monotonic() + self.epoch)
+
+    def _take_at(self, event: Event, received: float) -> None:
+        """Take an event that came at `received`, by our clock of the day."""
         kind = event.get("type", "")
         name = event.get("hostname", "")
         with self._lock:
             if kind.startswith("task-") and "uuid" in event and "timestamp" in event:
-                self._order.push(event, received)
                 if kind != "task-sent" and (member := self._members.get(name)) is not None:
                     member.told += 1
+                self._offer(received)
+                if self._share.takes(str(event["uuid"])):
+                    self._order.push(event, received)
             elif kind == "worker-offline":
                 self._lose(name)
             elif kind.startswith("worker-") and name not in self._members:
                 self._heard.add(name)
+
+    def _offer(self, now: float) -> None:
+        """A task event has come: follow another share of the tasks, if there are too many of them
+        or room for more; the lock is held.
+        """
+        factor = self._share.offer(1, now)
+        if factor == self._share.factor:
+            return
+        self._share.factor = factor
+        self._shares += 1
+
+        def change(t: float) -> None:
+            t -= self.epoch
+            before = self.meter.totals(t)
+            self._tasks.keep(t + self.epoch, self._share.takes)
+            self._observe(self._tasks.take())
+            self._scale.change(before, factor, self.meter.totals(t))
+
+        self._order.step(now, change)
 
     def _hear(self) -> None:
         self._listening.set()
@@ -282,15 +316,19 @@ class CeleryFleet:
         while not self._stop.wait(PUMP_EVERY):
             until = time.monotonic() + self.epoch - HOLD
             with self._lock:
-                for t, what in self._order.release(until):
-                    if callable(what):
-                        what(t)
-                    else:
-                        self._tasks.event(t, what)
-                    self._observe(self._tasks.take())
+                self._release(until)
                 if until - looked >= TROUBLES_EVERY:
                     looked = until
                     self._troubles.look(until, self._tasks, self._workers)
+
+    def _release(self, until: float) -> None:
+        """Let all before `until` happen; the lock is held."""
+        for t, what in self._order.release(until):
+            if callable(what):
+                what(t)
+            else:
+                self._tasks.event(t, what)
+            self._observe(self._tasks.take())
 
     def _observe(self, entries: list[Entry]) -> None:
         if not entries:
@@ -310,7 +348,7 @@ class CeleryFleet:
             now = time.monotonic()
             with contextlib.suppress(FleetError):
                 ready = self._ask_queues()
-                self._step(lambda t, n=ready: self._tasks.ready(t, n), now)  # type: ignore[misc]
+                self._step(lambda t, n=ready: self._tasks.ready(t, n // self._scale.factor), now)  # type: ignore[misc]
                 with self._lock:
                     heard, self._heard = self._heard, set()
                 if heard:

@@ -19,6 +19,10 @@ class Mark:
     doubts: Doubts
     cuts: int
     resized: int
+    factor: int = 1
+    """One task in so many was followed."""
+    shares: int = 0
+    """How often that was changed."""
 
 
 def doubts_between(
@@ -41,6 +45,12 @@ def doubts_between(
     def doubt(keys: tuple[str, ...], why: str) -> None:
         doubts.append(Doubt(keys, why))
 
+    if (factor := max(first.factor, last.factor)) > 1 or last.shares > first.shares:
+        doubt(
+            KEYS,
+            f"more is told than one monitor takes in: one task in {factor} was followed, and "
+            "counts are scaled up from those; times are of those alone",
+        )
     if silent:
         who = ", ".join(silent)
         doubt(

@@ -13,6 +13,7 @@ from dropline.events import Event, WorkersChanged
 from dropline.fleet.celery import CeleryFleet
 from dropline.fleet.order import HOLD
 from dropline.fleet.remote import FleetError
+from dropline.fleet.sampling import scaled
 from dropline.meter.tally import to_seconds
 from dropline.station import Reading
 
@@ -70,26 +71,27 @@ class FleetSampler:
     def read(self, seconds: float) -> Reading:
         """The instruments now, over the last `seconds` of what has been told."""
         fleet, t = self._fleet, self._fleet.now() - HOLD
-        window, now = fleet.meter.window(seconds, t), fleet.snapshot()
+        window, now, factor = fleet.meter.window(seconds, t), fleet.snapshot(), fleet.factor
+        figures = scaled(window.figures, factor)
         return Reading(
             station=fleet.name,
             t=t,
             paused=False,
             wanted=now.workers if now.wanted is None else now.wanted,
             running=now.workers,
-            busy=window.state.busy,
-            waiting=window.state.waiting,
-            in_system=window.state.in_system,
-            finished=window.totals.finished,
-            failed=window.totals.failed,
-            cancelled=window.totals.cancelled,
+            busy=window.state.busy * factor,
+            waiting=window.state.waiting * factor,
+            in_system=window.state.in_system * factor,
+            finished=window.totals.finished * factor,
+            failed=window.totals.failed * factor,
+            cancelled=window.totals.cancelled * factor,
             oldest=window.state.oldest_age,
             bytes_rate=None,
             eta=None,
             eta_low=None,
             eta_high=None,
-            window=window.figures.end - window.figures.start,
-            figures=window.figures,
+            window=figures.end - figures.start,
+            figures=figures,
             p50=window.response.quantile(0.50),
             p95=window.response.quantile(0.95),
             p99=window.response.quantile(0.99),

@@ -8,7 +8,7 @@ and a worker that receives a task nobody told of takes the oldest of them, as th
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -245,6 +245,15 @@ class Tasks:
             if task.process == process:
                 self.doubts.cut += task.place is Place.RUNNING
                 self._again(t, name)
+
+    def keep(self, t: float, kept: Callable[[str], bool]) -> None:
+        """Forget the tasks that are not to be followed any more."""
+        for name in [name for name in self._tasks if not kept(name)]:
+            self._leave(t, name, Kind.CANCEL)
+            del self._left[name]
+        while self._unnamed:
+            self._entries.append(Entry(t, Kind.CANCEL, self._unnamed.pop()))
+            self.counts[Place.READY] -= 1
 
     def workers(self, t: float, workers: int) -> None:
         """The fleet has this many workers now."""
