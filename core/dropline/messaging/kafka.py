@@ -128,19 +128,22 @@ class KafkaBus(CarriedBus):
                 "bootstrap.servers": self._brokers,
                 "group.id": f"dropline.{self.group}",
                 "enable.auto.commit": False,
+                "enable.auto.offset.store": False,  # what was polled is not handled yet
                 "auto.offset.reset": "earliest",
                 "session.timeout.ms": int(SESSION * 1000),
                 "log_level": 0,
             }
         )
-        consumer.subscribe([self._topic], on_assign=self._assigned)
+        consumer.subscribe(
+            [self._topic], on_assign=self._assigned, on_revoke=lambda *_: self._commit(consumer)
+        )
         uncommitted = 0
         try:
             while not self._stop.is_set():
                 message = consumer.poll(0 if uncommitted else LOOK)
                 if message is None or uncommitted >= COMMIT_EVERY:
                     if uncommitted:
-                        consumer.commit(asynchronous=False)
+                        self._commit(consumer)
                         uncommitted = 0
                     if message is None:
                         continue
@@ -150,12 +153,19 @@ class KafkaBus(CarriedBus):
                     continue  # such as a topic that is not there yet
                 if not self._settle(message):
                     return  # stopped in the middle: it is not committed, and comes again
+                with contextlib.suppress(self._kafka.KafkaException):  # it is another's by now
+                    consumer.store_offsets(message=message)
                 uncommitted += 1
         finally:
-            with contextlib.suppress(self._kafka.KafkaException):
-                if uncommitted:
-                    consumer.commit(asynchronous=False)
+            self._commit(consumer)
             consumer.close()
+
+    def _commit(self, consumer: Any) -> None:
+        """Commit what was handled. Where that fails, the partition is another's, who gets it again,
+        and suppresses it.
+        """
+        with contextlib.suppress(self._kafka.KafkaException):
+            consumer.commit(asynchronous=False)
 
     def _assigned(self, consumer: Any, partitions: list[Any]) -> None:
         self._first.clear()
