@@ -48,8 +48,8 @@ def bench(grounds: Grounds, *, quick: bool) -> Section:
     return Section(
         f"The buses over brokers: {count:,} events",
         "One sender, then one consumer in the same process, one broker, all on one machine. Ours "
-        "keep each event in an outbox on disk until the broker has it, and each handled id on disk; "
-        "all of that is synced: that is what the difference buys.",
+        "keep each event in an outbox on disk until the broker has it, and each handled id on "
+        "disk, all synced: that is what the difference buys.",
         [table],
     )
 
