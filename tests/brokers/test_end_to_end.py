@@ -28,7 +28,9 @@ from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication
 
-from dropline.fleet import CeleryFleet
+from dropline.fleet import CeleryFleet, FleetError
+from dropline.fleet.amqp import AmqpQueue
+from dropline.fleet.handle import QUEUE
 from dropline.fleet.outcomes import Outcomes
 from dropline.home import Home
 from dropline_desktop.app import Application
@@ -70,6 +72,14 @@ def drop(app: Application, folder: Path) -> None:
     held = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     QApplication.sendEvent(window, QDragEnterEvent(place, action, mime, *held))
     QApplication.sendEvent(window, QDropEvent(place.toPointF(), action, mime, *held))
+
+
+def looked(queue: AmqpQueue) -> bool:
+    """Whether the broker tells of a queue again."""
+    try:
+        return queue.look().waiting is not None
+    except FleetError:
+        return False
 
 
 def start_workers(broker: str, receiver: str, folder: Path, stack: ExitStack) -> list[Daemon]:
@@ -125,6 +135,8 @@ def test_what_is_dropped_is_handled_by_many_though_one_and_the_broker_die(
         url = broker.url if rabbit else f"kafka://{broker.url}"
         workers = start_workers(url, receiver, tmp_path, stack)
         if rabbit:
+            queue = AmqpQueue(url, QUEUE, broker.management)
+            stack.callback(queue.close)
             fleet = CeleryFleet(url)
             fleet.start()
             stack.callback(fleet.close)
@@ -134,10 +146,12 @@ def test_what_is_dropped_is_handled_by_many_though_one_and_the_broker_die(
         workers[0].kill()
         workers[0].begin()
         if rabbit:
+            queue.look()
             wait(lambda: len(outcomes.all()) > FILES // 2)
             broker.daemon.kill()
             broker.daemon.begin()
             wait(broker.daemon.serves)
+            wait(lambda: looked(queue))
         wait(lambda: len(outcomes.all()) == FILES)
         if rabbit:
             wait(lambda: "The broker at" in news() and "answers again" in news())

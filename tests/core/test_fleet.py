@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -11,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dropline.cli import main, parse
-from dropline.cli.attach import wants_window
+from dropline.cli.attach import _watch_looks, wants_window
 from dropline.extras import MissingExtraError
 from dropline.fleet import CeleryFleet, FleetError
 from dropline.fleet.clocks import ENOUGH, IN_STEP, Clocks
 from dropline.fleet.order import Order
 from dropline.fleet.quality import KEYS, TIMES, Doubt, qualities
-from dropline.fleet.samples import Sample, time_to_clear
+from dropline.fleet.samples import Sample, time_to_clear, troubles
 from dropline.fleet.samples import figures as looked
 from dropline.fleet.tasks import Place, Tasks
 from dropline.meter import Entry, Kind, Meter
@@ -95,6 +96,43 @@ def test_looks_become_figures() -> None:
     assert time_to_clear(30, 3, 5) == 15
     assert time_to_clear(30, 5, 3) is None
     assert time_to_clear(0, 5, 3) == 0
+
+
+@pytest.mark.parametrize(
+    ("last", "sentence"),
+    [
+        (Sample(10, 30, 34, 4, 4, 200, 100, 0), "consumers are too slow: 10 messages a second"),
+        (Sample(10, 30, 34, 4, 4, 200, 50, 0), "consumers have done none of 34 messages"),
+        (Sample(10, 10, 12, 4, 4, 150, 100, 3), "were given back and delivered again (3)"),
+        (Sample(10, 10, 12, 4, 4, 150, 100, 0), ""),
+        (Sample(10, 10, 12, 4, 4, 5, 5, 0), ""),  # the broker began anew
+    ],
+)
+def test_what_is_wrong_with_consumers_is_told(last: Sample, sentence: str) -> None:
+    told = troubles([Sample(0, 10, 12, 2, 4, 100, 50, 0), last])
+    assert [sentence in each for each in told] == [True] * bool(sentence)
+
+
+def test_a_broker_that_is_away_in_between_is_waited_for() -> None:
+    looks = iter([1, None, None, 2])
+
+    def look() -> Sample:
+        t = next(looks, 3)
+        if t is None:
+            raise FleetError("no broker answers")
+        return Sample(time.monotonic(), 1, 1, 1, 1, t, t, 0)
+
+    class Hurried:
+        def wait(self, timeout: float) -> bool:
+            return time.sleep(min(timeout, 0.01)) is not None
+
+    report, wrong = _watch_looks(look, 0.2, Hurried())
+    assert [event["what"] for event in report["events"]] == [
+        "no broker answers",
+        "The broker answers again",
+    ]
+    assert wrong == []
+    assert report["arrivals"] == 2
 
 
 # --- tasks ----------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dropline.fleet import CeleryFleet
     from dropline.fleet.amqp import AmqpQueue
     from dropline.fleet.kafka import KafkaGroup
+    from dropline.fleet.samples import Sample
 
 #: Seconds to wait for the tasks to leave that came before the watch, whose times aren't whole.
 SETTLE = 2.0
@@ -221,10 +222,10 @@ def watch_queue(queue: AmqpQueue, seconds: float, stop: Waits) -> dict[str, Any]
     """The figures of a queue over the next `seconds`, or of those until `stop`."""
     from dropline.fleet.samples import time_to_clear
 
-    report = _watch_looks(queue.look, seconds, stop)
+    report, wrong = _watch_looks(queue.look, seconds, stop)
     return {
         **report,
-        "notes": [doubt.why for doubt in queue.doubts()],
+        "notes": [*wrong, *(doubt.why for doubt in queue.doubts())],
         "queue": queue.queue,
         "in_consumers": queue.in_consumers,
         "time_to_clear": time_to_clear(
@@ -239,7 +240,7 @@ def watch_group(group: KafkaGroup, seconds: float, stop: Waits) -> dict[str, Any
 
     group.look()
     before = {partition.number: partition for partition in group.partitions}
-    report = _watch_looks(group.look, seconds, stop)
+    report, wrong = _watch_looks(group.look, seconds, stop)
     partitions = []
     for partition in group.partitions:
         was = before.get(partition.number, partition)
@@ -257,7 +258,7 @@ def watch_group(group: KafkaGroup, seconds: float, stop: Waits) -> dict[str, Any
     clears = [each["time_to_clear"] for each in partitions]
     return {
         **report,
-        "notes": [doubt.why for doubt in group.doubts()],
+        "notes": [*wrong, *(doubt.why for doubt in group.doubts())],
         "lag": sum(partition.lag for partition in group.partitions),
         "skew": group.skew,
         "time_to_clear": None if None in clears else max(clears, default=0.0),
@@ -265,16 +266,32 @@ def watch_group(group: KafkaGroup, seconds: float, stop: Waits) -> dict[str, Any
     }
 
 
-def _watch_looks(look: Callable[[], Any], seconds: float, stop: Waits) -> dict[str, Any]:
-    from dropline.fleet.samples import all_approximate, figures
+def _watch_looks(
+    look: Callable[[], Sample], seconds: float, stop: Waits
+) -> tuple[dict[str, Any], list[str]]:
+    """The figures, and what is wrong. A broker that is away in between is waited for."""
+    from dropline.fleet import FleetError
+    from dropline.fleet.samples import all_approximate, figures, troubles
 
     epoch = time.time() - time.monotonic()
-    samples = [look()]
+    samples, events, away = [look()], [], False
     end = samples[0].t + seconds
-    while (left := end - time.monotonic()) > 0 and not stop.wait(min(left, LOOK_EVERY)):
+    while not stop.wait(max(0.0, min(end - time.monotonic(), LOOK_EVERY))):
+        try:
+            samples.append(look())
+        except FleetError as error:
+            if not away:
+                events.append({"time": _iso(time.time()), "what": str(error)})
+            away = True
+        else:
+            if away:
+                events.append({"time": _iso(time.time()), "what": "The broker answers again"})
+            away = False
+        if time.monotonic() >= end:
+            break
+    if away or len(samples) < 2:
         samples.append(look())
-    samples.append(look())
-    return {
+    report = {
         "start": _iso(samples[0].t + epoch),
         "end": _iso(samples[-1].t + epoch),
         "seconds": samples[-1].t - samples[0].t,
@@ -282,7 +299,9 @@ def _watch_looks(look: Callable[[], Any], seconds: float, stop: Waits) -> dict[s
         "quality": all_approximate(),
         "waiting": samples[-1].waiting,
         "consumers": samples[-1].workers,
+        "events": events,
     }
+    return report, troubles(samples)
 
 
 # ---------------------------------------------------------------------- printing

@@ -107,6 +107,7 @@ class AmqpQueue:
         except self._refused as error:
             raise FleetError(f"the broker has no queue “{self.queue}”: check its name") from error
         except self._broken as error:
+            self._connection.collect()  # the next look connects anew
             shown = self._connection.as_uri()
             raise FleetError(f"no broker answers at {shown} ({error}): check the URL") from error
         return int(answer.message_count), int(answer.consumer_count)

@@ -13,6 +13,9 @@ from itertools import pairwise
 
 from dropline.fleet.quality import APPROXIMATE, KEYS
 
+#: Consumers are too slow when so many times as many messages come as go, and the queue grows.
+GROWS = 1.1
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -69,6 +72,33 @@ def figures(samples: Sequence[Sample]) -> dict[str, float | int | None]:
     }
 
 
+def troubles(samples: Sequence[Sample]) -> list[str]:
+    """What is wrong with the consumers from the first look to the last, with the remedy."""
+    first, last = samples[0], samples[-1]
+    told = figures(samples)
+    arriving, leaving, finished = (told[k] for k in ("arrival_rate", "throughput", "finished"))
+    wrong = []
+    if first.present and last.present and last.busy and finished == 0 and not leaving:
+        wrong.append(
+            f"consumers have done none of {last.present:.0f} messages in this time: one hangs, or "
+            "fails; see its log, and restart it"
+        )
+    elif (
+        arriving and leaving and arriving > GROWS * leaving
+        and (last.waiting or 0) > (first.waiting or 0)
+    ):  # fmt: skip
+        wrong.append(
+            f"consumers are too slow: {arriving:.3g} messages a second come and {leaving:.3g} go; "
+            "add consumers, or make them quicker"
+        )
+    if returned := _change(first.returned, last.returned):
+        wrong.append(
+            f"messages were given back and delivered again ({returned}): a consumer fails, or dies "
+            "by them; give the queue an x-delivery-limit and a dead-letter exchange"
+        )
+    return wrong
+
+
 def time_to_clear(waiting: float, arriving: float | None, leaving: float | None) -> float | None:
     """Seconds until nobody waits if both rates stay: N / (X − λ); None when it never comes to that
     or a rate is unknown.
@@ -86,7 +116,8 @@ def all_approximate() -> dict[str, str]:
 
 
 def _change(a: int | None, b: int | None) -> int | None:
-    return None if a is None or b is None else b - a
+    # Counts that fell are those of a broker that began anew.
+    return None if a is None or b is None or b < a else b - a
 
 
 def _ratio(a: float | None, b: float | None) -> float | None:
