@@ -23,6 +23,7 @@ BENCHMARKS = {
     "buses": "carriers",
     "kills": "kills",
     "monitor": "monitors",
+    "flower": "flowers",
     "meter": "meters",
     "accuracy": "accuracy",
     "lanes": "lanes",
