@@ -127,10 +127,11 @@ def open_fleet(
         yield lambda host="127.0.0.1": Fleet(own, tmp_path, stack, host)
 
 
+@pytest.mark.timeout(300)
 def test_a_worker_on_another_host_is_slow_and_then_cut_off(
     need_program: Callable[[str, str], str], open_fleet: Callable[..., Fleet]
 ) -> None:
-    names = [f"f{number}.txt" for number in range(60)]
+    names = [f"f{number}.txt" for number in range(80)]
     with far_host(need_program("ip", "iproute2")) as far:
         fleet = open_fleet(far.address)
         port = int(fleet.broker.url.rpartition(":")[2].split("/")[0])
@@ -145,8 +146,8 @@ def test_a_worker_on_another_host_is_slow_and_then_cut_off(
 
 
 def _cut_off(fleet: Fleet, far: FarHost, url: str, names: list[str]) -> None:
-    fleet.start("near", "--feed", seconds=0.05)
-    fleet.start("far", url=url, at=far.command, seconds=0.5)
+    fleet.start("near", "--feed", "--workers", "1", seconds=0.1)
+    fleet.start("far", "--workers", "6", url=url, at=far.command, seconds=2)
     fleet.watch(2)
     fleet.store(*names)
     wait_until(lambda: fleet.says("far@", "for a task, the others"), "a slow worker")
@@ -160,6 +161,7 @@ def _cut_off(fleet: Fleet, far: FarHost, url: str, names: list[str]) -> None:
     wait_until(lambda: fleet.handled(len(names)), "the file of afterwards")
 
 
+@pytest.mark.timeout(300)
 def test_a_file_that_kills_its_workers_and_a_worker_that_hangs(
     open_fleet: Callable[..., Fleet],
 ) -> None:

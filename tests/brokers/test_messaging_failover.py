@@ -74,6 +74,7 @@ def dead_letters(kind: str, url: str, topic: str) -> Iterator[str]:
     reader.close()
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", ["rabbitmq", "kafka"])
 def test_a_message_that_kills_every_consumer_is_dead_after_some_deliveries(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
@@ -105,7 +106,7 @@ def test_a_message_that_kills_every_consumer_is_dead_after_some_deliveries(
         return Counter(runs.read_text().split()) if runs.exists() else Counter()
 
     with consumers([*command, str(tmp_path), "a", POISON], folder=tmp_path) as workers:
-        wait_until(lambda: len(handled()) == COUNT, "all events")
+        wait_until(lambda: len(handled()) == COUNT, "all events", seconds=180)
         (dead,) = (each for each in dead_letters(kind, broker.url, group) if group in each)
     counts = Counter(runs.read_text().split())
     assert counts.pop(POISON) in (3, 4)

@@ -112,7 +112,7 @@ class KafkaBus(CarriedBus):
             self._producer.produce(
                 self._topic,
                 letter.body.encode(),
-                key=letter.source.encode() if self._ordered else None,
+                key=(letter.source if self._ordered else str(letter.number)).encode(),
                 headers={"content-type": CONTENT_TYPE},
                 on_delivery=lambda error, _message, n=letter.number: confirm(n, error),
             )
