@@ -71,6 +71,7 @@ class Soak:
              for language in (Language.CHINESE, Language.ENGLISH)]
         )  # fmt: skip
         self._took: dict[str, list[float]] = {}
+        self._changed: list[float] = []  # when what is timed ended
 
     def run(self) -> dict[str, Any]:
         """Run; returns what was counted."""
@@ -91,7 +92,11 @@ class Soak:
             rounds += 1
         heart.stop()
         after = self._count()
-        stalls = np.diff([at for at, _ in heart.beats]) - BEAT
+        beats = np.array([at for at, _ in heart.beats])
+        stalls = np.diff(beats) - BEAT
+        # those in which nothing was changed on purpose
+        changed = np.searchsorted(beats, self._changed) - 1
+        calm = np.delete(stalls, np.unique(changed.clip(0, len(stalls) - 1)))
         told = {
             "seconds": time.monotonic() - began,
             "events": self._counted[0],
@@ -99,9 +104,8 @@ class Soak:
             "before": before,
             "after": after,
             "simulations": rounds // ROUNDS,
-            "stalls": dict(zip(("p50", "p99", "p999", "most"),
-                               np.quantile(stalls, [0.5, 0.99, 0.999, 1.0]).tolist(),
-                               strict=True)),
+            "stalls": _quantiles(stalls),
+            "calm": _quantiles(calm),
             "took": {name: float(np.median(each)) for name, each in self._took.items()},
         }  # fmt: skip
         self._close()
@@ -140,6 +144,7 @@ class Soak:
         at = time.perf_counter()
         yield
         self._took.setdefault(what, []).append(time.perf_counter() - at)
+        self._changed.append(time.monotonic())
 
     def _take(self, entries: Sequence[object]) -> None:
         with self._lock:
@@ -204,6 +209,12 @@ def growth(told: dict[str, Any]) -> dict[str, int]:
     return grown | {name: more for name, more in types.most_common(12) if more > 0}
 
 
+def _quantiles(seconds: Any) -> dict[str, float]:
+    """Of stalls, in seconds."""
+    shares = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999, "most": 1.0}
+    return {name: float(np.quantile(seconds, share)) for name, share in shares.items()}
+
+
 def _resident() -> float:
     """MiB, without what glibc keeps of freed memory, where it can be told to give that back."""
     if sys.platform == "linux":
@@ -239,11 +250,12 @@ def bench(grounds: Grounds, *, quick: bool) -> Section:
         counts.rows.append([name, f"{more:+,}"])
     before, after = told["before"]["memory"], told["after"]["memory"]
     counts.rows.append(["memory, MiB", f"{after - before:+.1f}"])
-    stalls = Table(["GUI stall", "ms"])
+    stalls = Table(["GUI stall", "ms", "without those of the changes, ms"])
     for name, seconds in told["stalls"].items():
-        stalls.rows.append([name, f"{seconds * 1000:.1f}"])
+        calm = told["calm"][name]
+        stalls.rows.append([name, f"{seconds * 1000:.1f}", f"{calm * 1000:.1f}"])
     for name, seconds in told["took"].items():
-        stalls.rows.append([f"{name}, median", f"{seconds * 1000:.0f}"])
+        stalls.rows.append([f"{name}, median", f"{seconds * 1000:.0f}", ""])
     about = (
         f"{told['events']:,} events of a simulated line, theme, language, workers, dialogs and the "
         f"simulation itself changed in {told['rounds']:,} rounds, "
