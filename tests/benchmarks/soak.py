@@ -44,8 +44,9 @@ from dropline_desktop.language import Language
 from dropline_desktop.simulation.plan import Plan
 from dropline_desktop.theme import Mode
 
-#: Events of the whole run, arrivals, starts and ends of jobs; and jobs a second.
-EVENTS, RATE = 1_000_000, 2_000.0
+#: Events of the whole run, arrivals, starts and ends of jobs; and jobs a second, which a machine
+#: can bear together with the window: in a line that falls behind, memory holds what waits.
+EVENTS, RATE = 1_000_000, 1_000.0
 QUICK_EVENTS = 30_000
 #: Seconds of a round, and rounds of a simulation.
 ROUND, ROUNDS = 0.5, 4
