@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QApplication
 
 from dropline.events import NetworkUp
 from dropline.home import Home
-from dropline.station import Order
+from dropline.station import Order, Reading
 from dropline.tuning import By
 from dropline_desktop.about import AboutDialog
 from dropline_desktop.autostart import autostart
@@ -36,8 +36,10 @@ from dropline_desktop.samples import make_samples
 from dropline_desktop.settings import Settings
 from dropline_desktop.settings.profile import Profile
 from dropline_desktop.signals import StopSignals
+from dropline_desktop.taskbar import Taskbar
 from dropline_desktop.theme import Mode, Theme
 from dropline_desktop.tray import Tray
+from dropline_desktop.wake import Wake
 from dropline_desktop.window import MainWindow
 
 if TYPE_CHECKING:
@@ -89,6 +91,8 @@ class Application(QObject):
         self.interpreter = Interpreter()
         self.right_of_way = RightOfWay(self)
         self.network = Network(self.bus.post, self)
+        self.taskbar = Taskbar(self)
+        self.wake = Wake(self)
         #: There once somebody has asked for it.
         self.simulation: Simulation | None = None
         self.settings_dialog: SettingsDialog | None = None
@@ -130,6 +134,7 @@ class Application(QObject):
         self.engine.start()
         self.network.listen()
         self.desktop_motion.listen()
+        self.wake.listen()
 
     def drop(self, paths: Sequence[str]) -> None:
         """Take paths in. Safe from any thread; files in temporary folders are held on return."""
@@ -159,6 +164,7 @@ class Application(QObject):
         if self.simulation is not None:
             self.simulation.close()
         self.tray.hide()
+        self.taskbar.hide()
         self._closing.start()
 
     def _close_engine(self) -> None:
@@ -183,6 +189,8 @@ class Application(QObject):
         window, tray, engine = self.window, self.tray, self.engine
         window.listen(self.bus)
         tray.listen(self.bus)
+        self.bus.subscribe(Reading, self.taskbar.take, batches=True)
+        self.wake.woke.connect(self._probe)
         self.interpreter.listen(self.bus)
         self.bus.delivering.connect(self.right_of_way.take)
         window.charts.drawing.connect(self.right_of_way.take)

@@ -23,6 +23,7 @@ from dropline_desktop.bus import QtBus
 from dropline_desktop.events import EventLog
 from dropline_desktop.instruments import Instruments, column
 from dropline_desktop.language import Translation, worded
+from dropline_desktop.motion import DesktopMotion
 from dropline_desktop.settings import Settings
 from dropline_desktop.signals import StopSignals
 from dropline_desktop.theme import Size, Space, Theme
@@ -155,7 +156,10 @@ def run_fleet(options: argparse.Namespace) -> int:
     qt = make_qt(sys.argv[:1])
     settings = Settings(home.root)
     translation = Translation(qt, settings.language, qt)
-    theme = Theme(qt, mode_of(settings.theme), qt)
+    theme = Theme(qt, mode_of(settings.theme), qt, settings.motion)
+    desktop_motion = DesktopMotion(qt)
+    desktop_motion.wished.connect(theme.motion.wish)
+    desktop_motion.listen()
 
     def make(record: Callable[[list[Entry]], None]) -> CeleryFleet:
         return CeleryFleet(

@@ -47,8 +47,7 @@ class Translation(QObject):
         # The C locale, of a system that was never set up, writes 1000000 without its commas.
         keep = spoken is own and system.language() is not QLocale.Language.C
         QLocale.setDefault(system if keep else QLocale(spoken.value))
-        for translator in self._installed:
-            self._app.removeTranslator(translator)
+        self.close()
         ours = files("dropline_resources").joinpath("translations")
         theirs = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
         self._installed = [
@@ -63,6 +62,7 @@ class Translation(QObject):
         """Leave the application without translations."""
         for translator in self._installed:
             self._app.removeTranslator(translator)
+            translator.deleteLater()
         self._installed.clear()
 
 

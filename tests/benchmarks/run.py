@@ -33,6 +33,7 @@ BENCHMARKS = {
     "receiver": "receiving",
     "million": "million",
     "start": "starts",
+    "soak": "soak",
 }
 GROUNDS = Path(__file__).resolve().parents[2] / "build" / "bench"
 

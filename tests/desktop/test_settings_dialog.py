@@ -20,8 +20,8 @@ from dropline_desktop.palette import entries
 from dropline_desktop.settings import Settings
 from dropline_desktop.settings.dialog import SettingsDialog
 from dropline_desktop.settings.exchange import LARGEST, MARK
+from dropline_desktop.settings.forms import Section
 from dropline_desktop.settings.profile import Profile
-from dropline_desktop.settings.table import Section
 from dropline_desktop.theme import Mode
 
 #: Files of settings that are none, or not good ones, with a part of what is said.

@@ -40,8 +40,6 @@ SAME = re.compile(
     r"|Ctrl|Shift|Alt|Home|Del|Space|F\d?\b|<[^>]*>|&nbsp;|\(&\w\)"
 )
 WORD = re.compile(r"[A-Za-z]{3,}")
-#: What holds words of others: packages and their licences.
-FOREIGN = ("QPlainTextEdit",)
 
 
 @pytest.fixture

@@ -168,14 +168,14 @@ class DestinationDialog(QDialog):
         self.test.setText(self.tr("&Test: send a small file"))
         self.keep.setText(self.tr("&Keep"))
         self.use.setText(self.tr("Use &from the next start on"))
-        self._fill(self._chosen_name())
+        self._fill(self._selected())
 
     # --- the list ---------------------------------------------------------------------------
 
-    def _chosen_name(self) -> str:
+    def _selected(self) -> str:
         """The name of the target that is selected; "" for the own receiver and for a new one."""
         item = self.list.currentItem()
-        return item.data(_NAME) if item is not None else self._settings.profile
+        return item.data(_NAME) if item is not None else ""
 
     def _fill(self, name: str) -> None:
         """List the targets, and select that of a name."""
@@ -197,7 +197,7 @@ class DestinationDialog(QDialog):
         self.list.addItem(item)
 
     def _show_chosen(self) -> None:
-        profile = named(self._settings.profiles, self._chosen_name())
+        profile = named(self._settings.profiles, self._selected())
         self._form.setEnabled(profile is not None)
         self._show_profile(profile or Profile("", ""))
 
@@ -315,11 +315,6 @@ class DestinationDialog(QDialog):
             return text.format(TRIAL)
 
         self._begin(trial)
-
-    def _selected(self) -> str:
-        """The name of the profile that the form is of; "" for a new one."""
-        item = self.list.currentItem()
-        return item.data(_NAME) if item is not None else ""
 
     def _chosen(self) -> Chosen:
         from dropline.targets.chosen import Chosen

@@ -26,7 +26,7 @@ from dropline_desktop.language import worded
 from dropline_desktop.scrolled import Scrolled
 from dropline_desktop.settings import exchange
 from dropline_desktop.settings.editors import Editor
-from dropline_desktop.settings.table import Section, Setting
+from dropline_desktop.settings.forms import Section, Setting
 from dropline_desktop.text import printable
 from dropline_desktop.theme import Size, Space, Theme
 

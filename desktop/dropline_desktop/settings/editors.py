@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from dropline_desktop.limit import LimitBox
-from dropline_desktop.settings.table import (
+from dropline_desktop.settings.forms import (
     Aim,
     Choice,
     Elsewhere,

@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QCoreApplication
 
-from dropline_desktop.settings.table import Setting
+from dropline_desktop.settings.forms import Setting
 
 translate = QCoreApplication.translate
 

@@ -1658,7 +1658,6 @@
     </message>
     <message>
         <source>Language</source>
-        <extracomment>Each value with its name in the language shown. What it is called, and in a sentence what it means, in the language shown. Whether files of settings have it.</extracomment>
         <translation>语言</translation>
     </message>
     <message>
