@@ -118,3 +118,21 @@ def test_a_fleet_told_of_too_much_follows_a_share_and_says_so() -> None:
     assert "one task in 4 was followed" in doubts[0].why
     assert set(qualities(doubts)) == set(KEYS)
     assert littles_law(first.totals, last.totals).error == 0
+
+
+def test_events_that_come_too_late_are_told() -> None:
+    fleet = CeleryFleet("amqp://localhost//")
+    start = time.time()
+    with fleet._lock:
+        fleet._tasks.begin(start, 0)
+    first = fleet._mark(start - fleet.epoch)
+    for number, age in enumerate((0.0,) * 50 + (2.0,)):
+        t = start + number / 10
+        event = {"uuid": str(number), "hostname": "w@h", "type": "task-sent", "timestamp": t - age}
+        fleet._take_at(event, t)
+        with fleet._lock:
+            fleet._release(t - HOLD)
+    last = fleet._mark(start + 5 - fleet.epoch)
+    fleet.remote.close()
+    (doubt,) = doubts_between(first, last, silent=(), nobody=False, off={})
+    assert "events come more than 0.5 s late" in doubt.why

@@ -170,8 +170,17 @@ class CeleryFleet:
     def _mark(self, t: float) -> Mark:
         """The books as they are; the lock is held."""
         doubts, totals = replace(self._tasks.doubts), self._scale.totals(self.meter.totals(t))
-        factor, shares = self._scale.factor, self._shares
-        return Mark(t, totals, doubts, self._cuts, self._resized, factor, shares)
+        return Mark(
+            t,
+            totals,
+            doubts,
+            self._cuts,
+            self._resized,
+            factor=self._scale.factor,
+            shares=self._shares,
+            pushed=self._order.pushed,
+            late=self._order.late,
+        )
 
     def mark_now(self) -> Mark:
         """The books now, as far as they have been told."""

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from dropline.fleet.order import HOLD
 from dropline.fleet.quality import ARRIVALS, CAPACITY, ENDS, KEYS, LEVELS, SERVICE, TIMES, Doubt
 from dropline.fleet.tasks import Doubts
 from dropline.meter import Totals
+
+#: The share of events that may come too late before it is told.
+LATE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,9 @@ class Mark:
     """One task in so many was followed."""
     shares: int = 0
     """How often that was changed."""
+    pushed: int = 0
+    late: int = 0
+    """Events that came, and those of them that came too late to be put in order."""
 
 
 def doubts_between(
@@ -50,6 +57,12 @@ def doubts_between(
             KEYS,
             f"more is told than one monitor takes in: one task in {factor} was followed, and "
             "counts are scaled up from those; times are of those alone",
+        )
+    if last.late - first.late > LATE * (last.pushed - first.pushed):
+        doubt(
+            KEYS,
+            f"events come more than {HOLD:g} s late, and some were not counted in their time: the "
+            "broker, its network or a host is overloaded",
         )
     if silent:
         who = ", ".join(silent)

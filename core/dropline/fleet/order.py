@@ -28,6 +28,8 @@ class Order:
         self._count = 0
         self._started: dict[str, float] = {}
         self._latest = float("-inf")
+        self.pushed = self.late = 0
+        """Events that came, and those of them that came after what they should come before."""
 
     def push(self, event: Event, received: float) -> None:
         """Take a task event of Celery's that came at `received`.
@@ -52,6 +54,8 @@ class Order:
                 self._started.pop(str(task), None)
             case "task-sent" | "task-received" if event.get("eta") and not event.get("retries"):
                 t = max(t, _seconds(event["eta"], otherwise=t))
+        self.pushed += 1
+        self.late += t < self._latest
         self._put(t, event)
 
     def step(self, t: float, step: Step) -> None:
