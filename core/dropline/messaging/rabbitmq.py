@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
@@ -22,6 +24,8 @@ DELIVERIES = 1000
 HEARTBEAT = 10
 #: Messages that the broker gives ahead of their acknowledgement.
 PREFETCH = 50
+#: Seconds that the broker may take to confirm.
+CONFIRM = 10.0
 #: Seconds between two looks whether to stop.
 LOOK = 0.2
 
@@ -40,6 +44,10 @@ class RabbitBus(CarriedBus):
         self._kombu = load("kombu", "amqp", "a bus over RabbitMQ")
         self._url = url
         self._sending: Any = None
+        self._tags = itertools.count(1)
+        # The numbers of letters on their way, by the broker's tags, and of those it has.
+        self._unconfirmed: dict[int, int] = {}
+        self._sent: list[int] = []
         self._handlers: ThreadPoolExecutor
         super().__init__(source, group, mailbox, handled)
         exchange = self._kombu.Exchange(EXCHANGE, type="topic", durable=True)
@@ -63,10 +71,8 @@ class RabbitBus(CarriedBus):
         with self._connect() as connection:
             self._declare(connection.default_channel)
 
-    def _connect(self, **options: Any) -> Any:
-        connection = self._kombu.Connection(
-            self._url, connect_timeout=5, heartbeat=HEARTBEAT, transport_options=options
-        )
+    def _connect(self) -> Any:
+        connection = self._kombu.Connection(self._url, connect_timeout=5, heartbeat=HEARTBEAT)
         connection.connect()
         return connection
 
@@ -76,8 +82,12 @@ class RabbitBus(CarriedBus):
 
     def _connect_sender(self) -> None:
         self._close_sender()
-        self._sending = self._connect(confirm_publish=True)
-        self._exchange(self._sending.default_channel).declare()
+        self._sending = self._connect()
+        channel = self._sending.default_channel
+        self._exchange(channel).declare()
+        channel.confirm_select()
+        channel.events["basic_ack"].add(self._confirmed)
+        self._tags, self._unconfirmed = itertools.count(1), {}
 
     def _close_sender(self) -> None:
         connection, self._sending = self._sending, None
@@ -86,26 +96,38 @@ class RabbitBus(CarriedBus):
                 connection.release()
 
     def _send(self, letters: Sequence[Letter]) -> list[int]:
+        # All of them, then their confirmations: waiting for each took most of the time.
+        if self._sending is None:
+            raise OSError("no connection to send by")
+        self._sent = []
         producer = self._kombu.Producer(self._sending, self._exchange, auto_declare=False)
-        sent: list[int] = []
-        for letter in letters:
-            if self._stop.is_set():
-                break
-            try:
+        try:
+            for letter in letters:
+                self._unconfirmed[next(self._tags)] = letter.number
                 producer.publish(
                     letter.body,
                     routing_key=letter.type,
                     content_type=CONTENT_TYPE,
                     content_encoding="utf-8",
                     delivery_mode=2,
-                    timeout=10,
+                    timeout=CONFIRM,
                 )
-            except Exception:
-                if not sent:
-                    raise
-                break  # the next call meets the error again
-            sent.append(letter.number)
-        return sent
+            by = time.monotonic() + CONFIRM
+            while self._unconfirmed and not self._stop.is_set():
+                if time.monotonic() > by:
+                    raise TimeoutError("the broker does not confirm")
+                with contextlib.suppress(TimeoutError):
+                    self._sending.drain_events(timeout=LOOK)
+        except Exception:
+            self._close_sender()  # what is confirmed from now on can't be told apart
+            if not self._sent:
+                raise
+        return self._sent
+
+    def _confirmed(self, tag: int, multiple: bool) -> None:
+        """The broker has a message, or all up to it."""
+        tags = [each for each in self._unconfirmed if each <= tag] if multiple else [tag]
+        self._sent += [self._unconfirmed.pop(each) for each in tags]
 
     def _consume(self) -> None:
         with (
