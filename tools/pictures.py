@@ -205,10 +205,8 @@ class Session:
         self._trigger("palette")
 
     def settings(self) -> None:
-        """All that can be set, found by a word."""
+        """All that can be set."""
         self._trigger("settings")
-        assert self.app.settings_dialog is not None
-        self.app.settings_dialog.search.setText("a")
 
     def film(self) -> list[Image.Image]:
         """From a drop, past the moment when more workers are given to it."""

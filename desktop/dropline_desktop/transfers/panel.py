@@ -83,6 +83,7 @@ class TransfersPanel(QWidget):
         self.view.priorityAsked.connect(self.priorityAsked)
         self.view.noticed.connect(self.noticed)
         self._filters = QButtonGroup(self)
+        self._row = QHBoxLayout()
         self._chips = {name: self._chip(name) for name in FILTERS}
         self._chips["all"].setChecked(True)
         self.search = self._search_field()
@@ -180,10 +181,9 @@ class TransfersPanel(QWidget):
         return timer
 
     def _lay_out(self) -> None:
-        chips = QHBoxLayout()
-        chips.setSpacing(Space.XS)
+        self._row.setSpacing(Space.XS)
         for chip in self._chips.values():
-            chips.addWidget(chip)
+            self._row.addWidget(chip)
         actions = QHBoxLayout()
         actions.setSpacing(Space.S)
         actions.addWidget(self.search, 1)
@@ -192,7 +192,7 @@ class TransfersPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(Space.S)
-        layout.addLayout(chips)
+        layout.addLayout(self._row)
         layout.addLayout(actions)
         layout.addWidget(self._scan_line)
         layout.addWidget(self.view, 1)
@@ -248,11 +248,12 @@ class TransfersPanel(QWidget):
 
     def _count(self) -> None:
         counts = self.model.rows.counts
-        for name, chip in self._chips.items():
+        for place, (name, chip) in enumerate(self._chips.items()):
             count = sum(counts[state] for state in FILTERS[name] or State)
             chip.setText(f"{format.count(count)}\n{self._filter_name(name)}")
             chip.setAccessibleName(f"{self._filter_name(name)}: {format.count(count)}")
             chip.setFont(self._theme.font(Size.CAPTION))
+            self._row.setStretch(place, chip.sizeHint().width())  # more room for longer words
             chip.setVisible(name not in RARE or count > 0 or chip.isChecked())
         self._tell_why()
         self._retry_failed.setEnabled(counts[State.FAILED] > 0)
