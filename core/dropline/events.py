@@ -380,8 +380,8 @@ class FileReceived(Event):
     """The bytes of a file have come in whole and are not stored yet.
 
     They lie in a temporary file, or, those of a small one, in `content`. The storing handler
-    returns a future of the outcome. `announced` says that the sender gave the digest and the bytes
-    have it; `part` is the file's number in what `idempotency_key` covers.
+    returns an object whose `result()` waits for the outcome. `announced` says that the sender gave
+    the digest and the bytes have it; `part` is the file's number in what `idempotency_key` covers.
     """
 
     type: ClassVar[str] = "dropline.file.received"

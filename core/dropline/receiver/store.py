@@ -14,7 +14,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
@@ -26,7 +25,7 @@ from dropline.receiver.database import Database, StoredFile
 from dropline.receiver.folder import Folder
 from dropline.receiver.spool import Spool
 from dropline.receiver.unfinished import LIFETIME, Unfinished
-from dropline.receiver.writer import Kept, Writer
+from dropline.receiver.writer import Pending, Writer
 
 #: A file of up to this many bytes is kept in the database: making, syncing and renaming one of its
 #: own costs ten times as much. SQLite is as quick as a file system up to some 100 kB.
@@ -114,8 +113,8 @@ class Store:
         """A temporary file of the store's with the bytes of that file. Raises OSError."""
         return self._folder.adopt(path)
 
-    def keep(self, message: Message) -> Future[Kept] | None:
-        """The storing handler. The future may end in FileProblem.
+    def keep(self, message: Message) -> Pending | None:
+        """The storing handler; what it returns is waited for, and may end in FileProblem.
 
         The temporary file is the store's from now on; one from elsewhere is left alone (None).
         """

@@ -11,7 +11,6 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -40,7 +39,7 @@ class Kept:
 
 
 @dataclass(eq=False, slots=True)
-class _Pending:
+class Pending:
     """A received file on its way; `path` is where its bytes are now, `row` what it becomes.
 
     It has no path when its content is kept in the database.
@@ -48,9 +47,21 @@ class _Pending:
 
     event: FileReceived
     path: str | None
-    kept: Future[Kept]
+    # One for all files: a `Future` each would bring a lock and a condition of its own.
+    _settled: threading.Condition
     row: StoredFile = field(init=False)
     duplicate: bool = False
+    outcome: Kept | FileProblem | None = None
+
+    def result(self) -> Kept:
+        """Wait until the file is stored. Raises FileProblem when it cannot be."""
+        if self.outcome is None:
+            with self._settled:
+                while self.outcome is None:
+                    self._settled.wait()
+        if isinstance(self.outcome, FileProblem):
+            raise self.outcome
+        return self.outcome
 
     @property
     def key(self) -> tuple[str, int] | None:
@@ -80,16 +91,17 @@ class Writer:
         self._stored = stored
         self._give_way = give_way
         self._new_id = FileIds(database.last_id())
-        self._queue: SimpleQueue[_Pending | None] = SimpleQueue()
+        self._queue: SimpleQueue[Pending | None] = SimpleQueue()
+        self._settled = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="receiver writer", daemon=True)
         self._thread.start()
 
-    def store(self, event: FileReceived) -> Future[Kept]:
+    def store(self, event: FileReceived) -> Pending:
         """Store the file; its temporary is the writer's from now on. May end in FileProblem."""
         path = event.temporary if event.content is None else None
-        pending = _Pending(event, path, Future())
+        pending = Pending(event, path, self._settled)
         self._queue.put(pending)
-        return pending.kept
+        return pending
 
     def close(self) -> None:
         """Store all that waits, then end the thread."""
@@ -99,16 +111,16 @@ class Writer:
     def _run(self) -> None:
         going_on = True
         while going_on:
-            group: list[_Pending] = []
+            group: list[Pending] = []
             going_on = self._gather(group)
             self._give_way()
             try:
                 self._settle(group)
             except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
                 _log.exception("%d files were not stored", len(group))
-                _fail(group, error)
+                self._fail(group, error)
 
-    def _gather(self, group: list[_Pending]) -> bool:
+    def _gather(self, group: list[Pending]) -> bool:
         """Wait for the first, take what else is there; False at the end."""
         try:
             while len(group) < MAX_GROUP:
@@ -120,23 +132,23 @@ class Writer:
             pass
         return True
 
-    def _settle(self, group: Sequence[_Pending]) -> None:
+    def _settle(self, group: Sequence[Pending]) -> None:
         """Store a group and answer everybody in it."""
         try:
             self._commit(group)
         except UncertainError as error:  # the next start decides, by the rows, on the bytes
-            _fail(group, error)
+            self._fail(group, error)
         except OSError as error:
             if len(group) > 1 and error.errno not in (errno.EBUSY, errno.ECONNREFUSED):
                 for pending in group:  # one file's trouble is not another's
                     self._settle([pending])
             else:
                 _discard(group)
-                _fail(group, error)
+                self._fail(group, error)
         else:
             self._answer(group)
 
-    def _commit(self, group: Sequence[_Pending]) -> None:
+    def _commit(self, group: Sequence[Pending]) -> None:
         """Give every file of the group its row. Raises OSError, then nothing is stored."""
         known: Mapping[tuple[str, int], StoredFile] = {}
         for _ in range(_ATTEMPTS):
@@ -160,7 +172,7 @@ class Writer:
         raise OSError(errno.EBUSY, "others write the same files to the database")
 
     def _assign(
-        self, group: Sequence[_Pending], known: Mapping[tuple[str, int], StoredFile]
+        self, group: Sequence[Pending], known: Mapping[tuple[str, int], StoredFile]
     ) -> None:
         """The row of each file: that of its key when there is one already, else a new one."""
         rows = dict(known)
@@ -187,7 +199,7 @@ class Writer:
             part=event.part,
         )
 
-    def _answer(self, group: Sequence[_Pending]) -> None:
+    def _answer(self, group: Sequence[Pending]) -> None:
         """The rows are committed: bring the bytes home and tell everybody."""
         fresh = [pending for pending in group if not pending.duplicate]
         for pending in fresh:
@@ -195,36 +207,42 @@ class Writer:
                 self._folder.bring_home(pending.row.file_id)
         _discard([pending for pending in group if pending.duplicate])
         self._stored([pending.row for pending in fresh])
-        for pending in group:
-            if pending.conflicts:
-                pending.kept.set_exception(
-                    FileProblem(
-                        KEY_REUSED,
-                        f"The idempotency key of {pending.event.name!r} was used before, for "
-                        "other content. Send it again with a new key.",
-                    )
-                )
-            else:
-                pending.kept.set_result(Kept(pending.row, pending.duplicate))
+        with self._settled:
+            for pending in group:
+                pending.outcome = _outcome(pending)
+            self._settled.notify_all()
+
+    def _fail(self, group: Sequence[Pending], error: Exception) -> None:
+        """Give the error to everybody who has no answer yet."""
+        with self._settled:
+            for pending in group:
+                if pending.outcome is None:
+                    pending.outcome = _problem(pending, error)
+            self._settled.notify_all()
 
 
-def _discard(group: Sequence[_Pending]) -> None:
+def _outcome(pending: Pending) -> Kept | FileProblem:
+    """The answer to who sent a file whose row is committed."""
+    if pending.conflicts:
+        return FileProblem(
+            KEY_REUSED,
+            f"The idempotency key of {pending.event.name!r} was used before, for other content. "
+            "Send it again with a new key.",
+        )
+    return Kept(pending.row, pending.duplicate)
+
+
+def _problem(pending: Pending, error: Exception) -> FileProblem:
+    what = repr(pending.event.name)
+    if isinstance(error, OSError):
+        return storage_problem(error, what)
+    return FileProblem(
+        INTERNAL, f"{what} was not stored; the receiver's log says why. Send it again."
+    )
+
+
+def _discard(group: Sequence[Pending]) -> None:
     for pending in group:
         if pending.path is not None:
             with suppress(OSError):  # what stays in transit is removed at the next start
                 os.unlink(pending.path)
-
-
-def _fail(group: Sequence[_Pending], error: Exception) -> None:
-    """Give the error to everybody who has no answer yet."""
-    for pending in group:
-        if pending.kept.done():
-            continue
-        what = repr(pending.event.name)
-        pending.kept.set_exception(
-            storage_problem(error, what)
-            if isinstance(error, OSError)
-            else FileProblem(
-                INTERNAL, f"{what} was not stored; the receiver's log says why. Send it again."
-            )
-        )

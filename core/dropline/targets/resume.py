@@ -27,6 +27,8 @@ def outdated(item: Upload, target: str) -> str:
 
 
 def _read(item: Upload, wanted: list[object]) -> str:
+    if not item.resume:  # as nearly always
+        return ""
     try:
         *state, where = json.loads(item.resume)
     except (ValueError, TypeError):
