@@ -308,11 +308,13 @@ class Line(Operation[Upload, Receipt]):
             Record(item.path, item.source, item.name, item.size, item.mtime_ns)
             for item in batch.found
         ]
+        self._give_way()
         try:
             admission = self._journal.admit(target, records, known=known)
         except JournalError as error:
             self._bus.post(*(FileRefused(item.path, drop, str(error)) for item in batch.found))
             return
+        self._give_way()
         self._bus.post(
             *(
                 FileSkipped(r.id, r.path, r.name, r.size, r.file_id, r.sha256)
@@ -327,7 +329,9 @@ class Line(Operation[Upload, Receipt]):
         for item in batch.found:
             if (item.path, item.name) not in waiting:
                 self._spool.release(item.source)
-        self.station.admit([_job(record) for record in admission.waiting])
+        jobs = [_job(record) for record in admission.waiting]
+        self._give_way()
+        self.station.admit(jobs)
 
 
 def _job(record: Record) -> Job[Upload]:

@@ -15,7 +15,7 @@ import time
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, Slot
 
 #: Seconds that the GUI thread has the right of way at most.
-LONGEST = 0.02
+LONGEST = 0.1
 #: It takes it again after this share of the time that it last had it, so that the work goes on
 #: under a window that is never at rest.
 REST = 0.25

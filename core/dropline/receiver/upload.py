@@ -153,11 +153,14 @@ class Upload:
         """Store what was received; the outcome of each file in the order they came."""
         self._sync()
         self._spools.pop_all()  # from here on the temporary files are the storing handler's
+        self._store.give_way()
         waiting = [
             (name, publish(self._bus, taken) if isinstance(taken, FileReceived) else taken)
             for name, taken in self._taken
         ]
-        return [Outcome(name, _result(result)) for name, result in waiting]
+        outcomes = [Outcome(name, _result(result)) for name, result in waiting]
+        self._store.give_way()
+        return outcomes
 
     def _receive(
         self, name: str, headers: Mapping[str, str], chunks: Iterable[bytes]

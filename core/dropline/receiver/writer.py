@@ -85,7 +85,7 @@ class Writer:
         give_way: Callable[[], None] = lambda: None,
     ) -> None:
         """Start the thread; it calls `stored` with the newly stored files of each group, and
-        `give_way` before each."""
+        `give_way` between its steps."""
         self._folder = folder
         self._database = database
         self._stored = stored
@@ -164,6 +164,7 @@ class Writer:
                     contents[pending.row.file_id] = pending.event.content
             if len(contents) < len(fresh):
                 self._folder.sync()
+            self._give_way()
             try:
                 self._database.add([pending.row for pending in fresh], contents)
                 return
@@ -201,6 +202,7 @@ class Writer:
 
     def _answer(self, group: Sequence[Pending]) -> None:
         """The rows are committed: bring the bytes home and tell everybody."""
+        self._give_way()
         fresh = [pending for pending in group if not pending.duplicate]
         for pending in fresh:
             if pending.path is not None:

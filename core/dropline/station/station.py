@@ -491,7 +491,9 @@ class Station(Generic[ItemT, ResultT]):
             while (taken := self._take(worker, number)) is not None:
                 if taken:
                     self._hooks.started([service.job for service in taken], number)
-                    self._settle(taken, self._serve(worker, taken))
+                    outcomes = self._serve(worker, taken)
+                    self._give_way()
+                    self._settle(taken, outcomes)
                 self._refill()
         finally:
             worker.close()

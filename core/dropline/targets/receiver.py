@@ -165,7 +165,7 @@ class _Sender:
         self._bundles = bundles
         self._session = StoppableSession(url, access)
         self._pieces: Pieces | None = Pieces(url, self._session, timeouts)
-        self._last: frozenset[Receipt] = frozenset()  # what the last answer told
+        self._last: Sequence[Receipt] = ()  # what the last answer told
 
     def close(self) -> None:
         self._session.close()
@@ -256,7 +256,7 @@ class _Sender:
             receipt = self._judge(item, attempt, answer["files"][0], sent, _identity(response))
         except (LookupError, TypeError) as error:
             raise self._foreign(response) from error
-        self._last = frozenset({receipt})
+        self._last = (receipt,)
         return receipt
 
     def _serve_bundle(
@@ -317,7 +317,7 @@ class _Sender:
             target = _identity(response)
             pairs = zip(parts, files, strict=False)
             outcomes = [self._judge_part(part, file, whole, target) for part, file in pairs]
-            self._last = frozenset(o for o in outcomes if isinstance(o, Receipt))
+            self._last = [outcome for outcome in outcomes if isinstance(outcome, Receipt)]
             return outcomes
         if may_pass(status) or answer.get("type") == CUT_SHORT:
             return [self._refusal(p.item, Answer.of(response, answer), p.sent) for p in parts]
@@ -378,7 +378,8 @@ class _Sender:
         except (AttributeError, ValueError, OverflowError) as error:
             raise TypeError(stored) from error
         whole = (receipt.size, receipt.sha256) == (item.size, sent)
-        foreign = not receipt.duplicate and stored.get("name", item.wire_name) != item.wire_name
+        name = item.wire_name
+        foreign = not receipt.duplicate and stored.get("name", name) != name
         if foreign or (not whole and receipt in self._last):
             # An answer that came twice is read as that to the next request: what it names is
             # stored, and not to be forgotten. On a new connection nothing is left over.

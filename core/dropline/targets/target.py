@@ -42,6 +42,8 @@ class Upload:
     @property
     def wire_name(self) -> str:
         r"""The name as text that UTF-8 can carry; a byte that is not UTF-8 becomes `\xNN`."""
+        if self.name.isascii():
+            return self.name
         return self.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
     @property
