@@ -20,6 +20,7 @@ import itertools
 import json
 import os
 import sqlite3
+import sys
 import threading
 import time
 from array import array
@@ -35,8 +36,9 @@ KEEP_DAYS = 90
 KEEP_ROWS = 2_000_000
 #: Finished files between two looks at what is to be forgotten.
 TRIM_EVERY = 100_000
-#: Ids named in one statement.
-_CHUNK = 500
+#: Rows that one statement adds or changes, while there are as many.
+_SIZES = (100, 10, 1)
+_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
 
 class State(IntEnum):
@@ -92,6 +94,8 @@ class Admission:
     changed: list[int] = field(default_factory=list)
 
 
+_LISTED = "(SELECT value FROM json_each(?))"
+_UNKNOWN: tuple[int, None] = (0, None)
 _FIELDS = (
     "id, path, source, name, size, mtime_ns, content, resume, state, attempts, priority, held, "
     "reason, file_id, sha256"
@@ -244,21 +248,19 @@ class Journal:
         that this run has in its line already are left out.
         """
         admission = Admission()
-        encoded = [_encoded(file) for file in files]
-        hashes = [row_hash(*each) for each in encoded]
+        rows = list(map(_row, files))
         with self._write() as db:
-            before = self._by_hash(db, target, hashes)
+            before = self._by_hash(db, target, [row[0] for row in rows])
             top = db.execute("SELECT coalesce(max(id), 0) FROM jobs").fetchone()[0]
             fresh: list[tuple[Any, ...]] = []
             again: list[tuple[Any, ...]] = []
-            for file, names, number in zip(files, encoded, hashes, strict=True):
-                run, old = before.get((file.path, file.name), (0, None))
+            for file, row in zip(files, rows, strict=True):
+                run, old = before.get((file.path, file.name), _UNKNOWN)
                 same = old is not None and (old.size, old.mtime_ns) == (file.size, file.mtime_ns)
                 if old is None:
                     top += 1
                     file.id = top
-                    row = _values(file, *names)
-                    fresh.append((self._run, target, number, *row, State.WAITING))
+                    fresh.append((top, *row))
                 elif old.state is State.SENT and same and known:
                     admission.sent.append(old)
                     continue
@@ -270,13 +272,13 @@ class Journal:
                     file.id = old.id
                     if same and old.state is not State.SENT:
                         file.content, file.resume = old.content, old.resume
-                    again.append((self._run, *_values(file, *names)[1:], file.id))
+                    again.append((self._run, *row[1:], file.content, file.resume, file.id))
                 before[file.path, file.name] = self._run, file
                 admission.waiting.append(file)
-            for values, marks in _tables(fresh):
+            for values, marks in _tables(fresh, f"{self._run}, {target}, 0"):
                 db.execute(
-                    "INSERT INTO jobs (run, target, hash, id, path, source, name, size, mtime_ns, "
-                    f"content, resume, state) VALUES {marks}",
+                    "INSERT INTO jobs (run, target, state, id, hash, path, source, name, size, "
+                    f"mtime_ns) VALUES {marks}",
                     values,
                 )
             db.executemany(
@@ -290,7 +292,7 @@ class Journal:
     def is_sent(self, target: int, file: Record) -> bool:
         """Whether the file was sent and is unchanged since."""
         with self._read() as db:
-            known = self._by_hash(db, target, [row_hash(*_encoded(file))])
+            known = self._by_hash(db, target, [_row(file)[0]])
         _, old = known.get((file.path, file.name), (0, None))
         return (
             old is not None
@@ -301,24 +303,20 @@ class Journal:
     def again(self, jobs: Collection[int]) -> list[Record]:
         """Let sent or failed files wait once more."""
         with self._write() as db:
-            for chunk in _chunks(jobs):
-                db.execute(
-                    "UPDATE jobs SET state = 0, run = ?, attempts = 0, reason = '', file_id = '', "
-                    f"sha256 = '', ended = NULL WHERE id IN ({_marks(chunk)})",
-                    (self._run, *chunk),
-                )
+            db.execute(
+                "UPDATE jobs SET state = 0, run = ?, attempts = 0, reason = '', file_id = '', "
+                f"sha256 = '', ended = NULL WHERE id IN {_LISTED}",
+                (self._run, _list(jobs)),
+            )
         return self.records(jobs)
 
     def records(self, jobs: Collection[int]) -> list[Record]:
         """The files of these ids, as far as they are known, in the order of their ids."""
-        found: list[Record] = []
         with self._read() as db:
-            for chunk in _chunks(jobs):
-                rows = db.execute(
-                    f"SELECT {_FIELDS} FROM jobs WHERE id IN ({_marks(chunk)}) ORDER BY id", chunk
-                )
-                found += map(_record, rows)
-        return found
+            rows = db.execute(
+                f"SELECT {_FIELDS} FROM jobs WHERE id IN {_LISTED} ORDER BY id", (_list(jobs),)
+            )
+            return list(map(_record, rows))
 
     # --- what becomes of it -----------------------------------------------------------------
 
@@ -369,8 +367,7 @@ class Journal:
     def cancelled(self, jobs: Collection[int]) -> None:
         """The user took files out of the line: they are forgotten."""
         with self._write() as db:
-            for chunk in _chunks(jobs):
-                db.execute(f"DELETE FROM jobs WHERE id IN ({_marks(chunk)})", chunk)
+            db.execute(f"DELETE FROM jobs WHERE id IN {_LISTED}", (_list(jobs),))
 
     def held(self, jobs: Collection[int], held: bool) -> None:
         """Files are held, or released."""
@@ -400,24 +397,20 @@ class Journal:
 
     def _set(self, what: str, values: tuple[Any, ...], jobs: Collection[int]) -> None:
         with self._write() as db:
-            for chunk in _chunks(jobs):
-                db.execute(
-                    f"UPDATE jobs SET {what} WHERE id IN ({_marks(chunk)})", (*values, *chunk)
-                )
+            db.execute(f"UPDATE jobs SET {what} WHERE id IN {_LISTED}", (*values, _list(jobs)))
 
     def _by_hash(
         self, db: sqlite3.Connection, target: int, hashes: Sequence[int]
     ) -> dict[tuple[str, str], tuple[int, Record]]:
         """The rows that these hashes lead to, by path and name, each with its run."""
         found: dict[tuple[str, str], tuple[int, Record]] = {}
-        for chunk in _chunks(hashes):
-            rows = db.execute(
-                f"SELECT {_FIELDS}, run FROM jobs WHERE target = ? AND hash IN ({_marks(chunk)})",
-                (target, *chunk),
-            )
-            for *values, run in rows:
-                record = _record(values)
-                found[record.path, record.name] = run, record
+        rows = db.execute(
+            f"SELECT {_FIELDS}, run FROM jobs WHERE target = ? AND hash IN {_LISTED}",
+            (target, _list(hashes)),
+        )
+        for *values, run in rows:
+            record = _record(values)
+            found[record.path, record.name] = run, record
         return found
 
     @contextlib.contextmanager
@@ -445,23 +438,12 @@ def _trouble(error: sqlite3.Error) -> JournalError:
     )
 
 
-def _encoded(file: Record) -> tuple[bytes, bytes]:
-    """The path and the name, as the journal keeps them."""
-    return os.fsencode(file.path), file.name.encode("utf-8", "surrogateescape")
-
-
-def _values(file: Record, path: bytes, name: bytes) -> tuple[Any, ...]:
+def _row(file: Record) -> tuple[int, bytes, bytes | None, bytes, int, int]:
+    """The hash, path, source, name, size and time of a file that was found, as they are kept."""
+    path = file.path.encode(_ENCODING, _ERRORS)
+    name = file.name.encode("utf-8", "surrogateescape")
     source = None if file.source == file.path else os.fsencode(file.source)
-    return (
-        file.id,
-        path,
-        source,
-        name,
-        file.size,
-        file.mtime_ns,
-        file.content,
-        file.resume,
-    )
+    return row_hash(path, name), path, source, name, file.size, file.mtime_ns
 
 
 def _record(row: Sequence[Any]) -> Record:
@@ -492,22 +474,21 @@ def _roots(text: str) -> list[tuple[str, str]]:
     return [(os.fsdecode(bytes.fromhex(p)), os.fsdecode(bytes.fromhex(s))) for p, s in pairs]
 
 
-def _tables(rows: Sequence[Sequence[Any]]) -> Iterator[tuple[list[Any], str]]:
-    """The values of many rows, and the places for them in one statement.
+def _tables(rows: Sequence[Sequence[Any]], first: str = "") -> Iterator[tuple[list[Any], str]]:
+    """The values of many rows, and the places for them in one statement; `first` goes before each.
 
-    A statement a row would let go of the interpreter at each, and wait for it behind other threads.
+    A statement a row would let go of the interpreter at each, and wait for it behind other threads;
+    one for just as many rows as there are would be made out anew each time.
     """
-    for at in range(0, len(rows), _CHUNK):
-        chunk = rows[at : at + _CHUNK]
-        marks = f"({_marks(chunk[0])})"
-        yield list(itertools.chain.from_iterable(chunk)), ", ".join([marks] * len(chunk))
+    for size in _SIZES:
+        whole = len(rows) // size * size
+        for at in range(0, whole, size):
+            values = list(itertools.chain.from_iterable(rows[at : at + size]))
+            places = ", ".join([first] * bool(first) + ["?"] * len(rows[at]))
+            yield values, ", ".join([f"({places})"] * size)
+        rows = rows[whole:]
 
 
-def _chunks(values: Collection[int] | Sequence[int]) -> Iterator[tuple[int, ...]]:
-    listed = tuple(values)
-    for at in range(0, len(listed), _CHUNK):
-        yield listed[at : at + _CHUNK]
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))
+def _list(numbers: Collection[int]) -> str:
+    """Numbers as one value, which a statement names as `_LISTED`, however many they are."""
+    return json.dumps(list(numbers))
