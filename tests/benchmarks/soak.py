@@ -33,6 +33,7 @@ import numpy as np
 import psutil
 from grounds import Grounds
 from PySide6.QtCore import QCoreApplication, QEvent, QEventLoop, QObject, QTimer
+from PySide6.QtGui import QPixmapCache
 from PySide6.QtWidgets import QApplication
 from report import Section, Table, progress
 from window import BEAT, Heartbeat
@@ -72,7 +73,7 @@ class Soak:
              for language in (Language.CHINESE, Language.ENGLISH)]
         )  # fmt: skip
         self._took: dict[str, list[float]] = {}
-        self._changed: list[float] = []  # when what is timed ended
+        self._changed: list[tuple[float, float]] = []  # when what is timed began and ended
 
     def run(self) -> dict[str, Any]:
         """Run; returns what was counted."""
@@ -96,8 +97,9 @@ class Soak:
         beats = np.array([at for at, _ in heart.beats])
         stalls = np.diff(beats) - BEAT
         # those in which nothing was changed on purpose
-        changed = np.searchsorted(beats, self._changed) - 1
-        calm = np.delete(stalls, np.unique(changed.clip(0, len(stalls) - 1)))
+        calm = np.full(len(stalls), True)
+        for began_at, ended_at in np.searchsorted(beats, self._changed):
+            calm[max(0, began_at - 1) : ended_at] = False
         told = {
             "seconds": time.monotonic() - began,
             "events": self._counted[0],
@@ -106,7 +108,7 @@ class Soak:
             "after": after,
             "simulations": rounds // ROUNDS,
             "stalls": _quantiles(stalls),
-            "calm": _quantiles(calm),
+            "calm": _quantiles(stalls[calm]),
             "took": {name: float(np.median(each)) for name, each in self._took.items()},
         }  # fmt: skip
         self._close()
@@ -126,7 +128,6 @@ class Soak:
             app.window.choose_theme(mode)
         with self._timed("another language"):
             app.window.choose_language(language)
-            QCoreApplication.sendPostedEvents()
         for spin in (app.window.tuner.spin, app.simulation.page.instruments.tuner.spin):
             spin.setValue(draw.randint(1, MOST_WORKERS))
         dialog = draw.choice(
@@ -142,10 +143,12 @@ class Soak:
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:
-        at = time.perf_counter()
+        at = time.monotonic()
         yield
-        self._took.setdefault(what, []).append(time.perf_counter() - at)
-        self._changed.append(time.monotonic())
+        QCoreApplication.processEvents()  # it is over once it is painted
+        over = time.monotonic()
+        self._took.setdefault(what, []).append(over - at)
+        self._changed.append((at, over))
 
     def _take(self, entries: Sequence[object]) -> None:
         with self._lock:
@@ -195,7 +198,12 @@ class Soak:
         types = Counter(
             f"{type(each).__module__}.{type(each).__name__}" for each in gc.get_objects()
         )
-        return {"memory": _resident(), "counts": counts, "types": dict(types)}
+        return {
+            "memory": _resident(),
+            "allocated": _allocated(),
+            "counts": counts,
+            "types": dict(types),
+        }
 
     def _roots(self) -> list[QObject]:
         return [self._app, self._qt, *QApplication.topLevelWidgets()]
@@ -217,11 +225,31 @@ def _quantiles(seconds: Any) -> dict[str, float]:
 
 
 def _resident() -> float:
-    """MiB, without what glibc keeps of freed memory, where it can be told to give that back."""
+    """MiB, without what is kept for later: Qt's drawings (10 MiB at most), glibc's freed memory."""
+    QPixmapCache.clear()
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
             ctypes.CDLL("libc.so.6").malloc_trim(0)
     return psutil.Process().memory_info().rss / 2**20
+
+
+class _Allocations(ctypes.Structure):
+    """What `mallinfo2` of glibc tells: bytes of all arenas."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks",
+                     "uordblks", "fordblks", "keepcost")
+    ]  # fmt: skip
+
+
+def _allocated() -> float | None:
+    """MiB that are in use, where that is known; what is resident besides lies free in between."""
+    with suppress(OSError, AttributeError):
+        mallinfo = ctypes.CDLL("libc.so.6").mallinfo2
+        mallinfo.restype = _Allocations
+        return float(mallinfo().uordblks) / 2**20
+    return None
 
 
 def _descriptors() -> int:
@@ -249,8 +277,9 @@ def bench(grounds: Grounds, *, quick: bool) -> Section:
     counts = Table(["since the warm-up", "grew by"])
     for name, more in growth(told).items():
         counts.rows.append([name, f"{more:+,}"])
-    before, after = told["before"]["memory"], told["after"]["memory"]
-    counts.rows.append(["memory, MiB", f"{after - before:+.1f}"])
+    for what, name in (("memory", "resident memory, MiB"), ("allocated", "of it in use, MiB")):
+        before, after = told["before"][what], told["after"][what]
+        counts.rows.append([name, "–" if before is None else f"{after - before:+.1f}"])
     stalls = Table(["GUI stall", "ms", "without those of the changes, ms"])
     for name, seconds in told["stalls"].items():
         calm = told["calm"][name]
