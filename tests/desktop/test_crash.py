@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.faulthandler import fault_handler_stderr_fd_key
 
 from dropline_desktop.crash import CrashReport
 
 
 @pytest.fixture(autouse=True)
-def faults_as_before() -> Iterator[None]:
-    """Pytest's own watch goes on afterwards."""
-    watched = faulthandler.is_enabled()
+def faults_as_before(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Pytest's own watch goes on afterwards: where it tells is not what a test's stderr is."""
     yield
-    if watched:
-        faulthandler.enable(sys.__stderr__)
+    if fault_handler_stderr_fd_key in pytestconfig.stash:
+        faulthandler.enable(pytestconfig.stash[fault_handler_stderr_fd_key])
 
 
 def run_and(end: str, folder: Path) -> int:
