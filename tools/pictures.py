@@ -60,7 +60,7 @@ HALF = 0.4
 #: Seconds in which all parts are drawn anew and have the last figures.
 SETTLE = 2.0
 #: Files of the busy picture, and the workers before and after the change that it shows.
-FILES, BEFORE, AFTER = 60_000, 2, 8
+FILES, BEFORE, AFTER = 120_000, 2, 8
 #: The film: files that are dropped, seconds until more workers come and until its end, frames a
 #: second, and the width of its picture.
 FILM_FILES, FILM_MORE, FILM_END, FILM_RATE, FILM_WIDTH = 12_000, 5.0, 14.0, 4, 1080

@@ -253,6 +253,22 @@ def test_of_a_batch_the_time_until_all_is_sent_counts(panel, reading):
     assert panel.view_box.currentText() == "Time a file takes (τ)"
 
 
+def test_when_all_is_sent_no_time_is_told_until_then(panel, reading):
+    """A regression: "all sent in 0 s (0 ms)"."""
+    zero = Figure(0.0, 0.0, 0.0)
+
+    def done(prediction):
+        return None if prediction is None else replace(prediction, finish=zero)
+
+    (batch,) = (each for each in STATES["batch"] if hasattr(each, "curve"))
+    told(panel, replace(batch, now=done(batch.now), curve=tuple(map(done, batch.curve))))
+    panel.show_reading(reading)
+    assert panel.view_box.currentText() == "Time until all is sent"
+    assert panel.advice.done.text() == ""
+    panel.curve.setFocus()
+    assert panel._pointed.text() == "Nothing is in the line now."
+
+
 def test_ranges_say_what_is_not_known():
     assert range_text(Figure(), format.duration) == "–"
     assert range_text(Figure(1.0, 2.0, None), format.duration) == "at least 1.0 s"

@@ -80,7 +80,7 @@ class AdviceCard(QWidget):
         if advice.check is None or advice.check.verdict != "batch" or advice.now is None:
             return ""
         now = advice.now.finish
-        if now.expected is None:
+        if not now.expected:  # not known, or all is sent
             return ""
         text = self.tr("With %Ln worker(s): all sent in {0} ({1}).", "", advice.workers).format(
             format.duration(now.expected), format.duration_range(now.low, now.high)

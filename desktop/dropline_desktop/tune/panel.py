@@ -151,6 +151,8 @@ class TunePanel(QWidget):
         prediction = self.curve.prediction(workers) if workers else None
         if not workers or prediction is None:
             text = self.tr("What is predicted: –")
+        elif self._view is FINISH and prediction.finish.expected == 0.0:
+            text = self.tr("Nothing is in the line now.")
         elif prediction.stable or self._view.predicted(prediction).expected is not None:
             text = self._view.sentence(prediction, workers)
         else:

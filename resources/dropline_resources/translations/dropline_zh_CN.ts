@@ -2548,6 +2548,10 @@
         <source>What is predicted: –</source>
         <translation>预测：–</translation>
     </message>
+    <message>
+        <source>Nothing is in the line now.</source>
+        <translation>现在系统中没有文件。</translation>
+    </message>
     <message numerus="yes">
         <source>With %Ln worker(s): more files come than are sent, and the queue grows without end.</source>
         <translation>
