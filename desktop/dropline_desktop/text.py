@@ -1,9 +1,11 @@
-"""Names and reasons from outside as one line that can be shown."""
+"""Text made ready to be shown: names and reasons from outside, and figures in sentences."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
+_FIGURE = re.compile(r"(?<=\d) (?=\S{1,3}(?:[\s.,;:)–]|$))")
 #: The joiners that emoji and several scripts need inside a word.
 _JOINERS = "\u200c\u200d"
 
@@ -17,6 +19,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(map(_shown, text))
+
+
+def unbroken(text: str) -> str:
+    """A sentence in which no line ends between a figure and its unit ("53 s", "100 %")."""
+    return _FIGURE.sub("\N{NO-BREAK SPACE}", text)
 
 
 def _shown(char: str) -> str:

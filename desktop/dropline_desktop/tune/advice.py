@@ -11,6 +11,7 @@ from dropline_desktop import quantities as q
 from dropline_desktop.help import HelpButton
 from dropline_desktop.language import worded
 from dropline_desktop.sentences import tuning
+from dropline_desktop.text import unbroken
 from dropline_desktop.theme import Size, Space, Theme
 
 #: The colour of each verdict; the words tell it too.
@@ -140,6 +141,7 @@ def _words(name: str) -> QLabel:
 
 
 def _say(label: QLabel, text: str) -> None:
+    text = unbroken(text)
     if label.text() != text:
         label.setText(text)
     label.setVisible(bool(text))

@@ -30,6 +30,7 @@ from dropline.tuning import (
 from dropline_desktop.charts.export import Writer, ask_for_file
 from dropline_desktop.help import HelpButton
 from dropline_desktop.language import worded
+from dropline_desktop.text import unbroken
 from dropline_desktop.theme import Size, Space, Theme
 from dropline_desktop.tune.advice import AdviceCard
 from dropline_desktop.tune.autopilot import AutopilotBox
@@ -162,6 +163,7 @@ class TunePanel(QWidget):
                 "",
                 workers,
             )
+        text = unbroken(text)
         if text != self._pointed.text():
             self._pointed.setText(text)
             self.curve.setAccessibleDescription(text)
