@@ -144,9 +144,12 @@ class Tile(QFrame):
         self._help.setStyleSheet(f"color: {colours.muted}")
         self._name.setFont(caption)
         self._name.setStyleSheet(f"color: {colours.failed if self._alarm else colours.muted}")
-        figure = QFontMetrics(self._theme.font(Size.FIGURE))
-        name = QFontMetrics(caption).horizontalAdvance(self._plain_name)
-        self.setMinimumWidth(max(name, figure.horizontalAdvance("88/s")) + Space.L + Space.XS)
+        words, figure = QFontMetrics(caption), QFontMetrics(self._theme.font(Size.FIGURE))
+        head = self._symbol.sizeHint().width() + Space.S + self._help.sizeHint().width()
+        name = words.horizontalAdvance(self._plain_name)
+        span = words.horizontalAdvance(format.duration_range(0.0088, 0.088))
+        value = figure.horizontalAdvance(format.rate(88))
+        self.setMinimumWidth(max(head, name, span, value) + Space.L + Space.XS)
 
 
 class Tiles(QWidget):

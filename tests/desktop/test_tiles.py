@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from dropline_desktop import quantities as q
 from dropline_desktop.figures import Figures
+from dropline_desktop.language import Language, Translation
 from dropline_desktop.theme import Mode, Theme
 from dropline_desktop.tiles import Tile, Tiles
 
@@ -176,3 +177,22 @@ def test_no_value_is_cut_off_however_narrow(tiles: Tiles, qtbot: QtBot, width: i
     for shown in tiles.tiles:
         label = next(label for label in shown.findChildren(QLabel) if label.text() == shown.value)
         assert QFontMetrics(label.font()).horizontalAdvance(shown.value) <= label.width()
+
+
+@pytest.mark.parametrize("language", [Language.ENGLISH, Language.CHINESE])
+def test_no_symbol_is_cut_off_in_a_row_that_just_fits(
+    tiles: Tiles, theme: Theme, translation: Translation, qtbot: QtBot, language: Language
+) -> None:
+    """A regression: short Chinese names made the tiles narrower than "τ p95" and the "?"."""
+    theme.dress(tiles)
+    translation.speak(language)
+    QApplication.sendPostedEvents()
+    with qtbot.waitExposed(tiles):
+        tiles.show()
+    widths = [tiles.minimumSizeHint().width() + step for step in range(0, 900, 25)]
+    for width in widths:
+        tiles.resize(width, tiles.height())
+        QApplication.processEvents()
+        for shown in tiles.tiles:
+            symbol = shown.findChildren(QLabel)[0]
+            assert symbol.width() >= symbol.sizeHint().width(), (width, symbol.text())
