@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QThreadPool, Signal
 
 from dropline.history import Past, replay, summary
 from dropline.report import Run
+from dropline_desktop.spoken import spoken
 
 
 class Reader(QObject):
@@ -81,6 +82,6 @@ class Reader(QObject):
             except InterruptedError:
                 pass
             except (OSError, ValueError) as error:
-                self.failed.emit(str(error))
+                self.failed.emit(spoken(str(error)))
 
         self._pool.start(run)
