@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import re
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import QCoreApplication
 
+from dropline_desktop.app import Application
 from dropline_desktop.language import Language, Translation
+from dropline_desktop.settings import Settings
+from dropline_desktop.settings.profile import Profile
 from dropline_desktop.spoken import Template, spoken
+from dropline_desktop.transfers.model import Column
+from dropline_desktop.transfers.rows import State
+
+from .test_app import drop
 
 TEMPLATES = (
     files("dropline_resources").joinpath("translations", "core.txt").read_text().splitlines()
@@ -74,3 +85,82 @@ def test_sentences_in_sentences_are_translated() -> None:
 @pytest.mark.parametrize("text", ["", "?", "Teapots are short.", "x" * 20_000, "没有"])
 def test_what_core_did_not_say_stays(text: str) -> None:
     assert spoken(text) == text
+
+
+class Rough(BaseHTTPRequestHandler):
+    """A folder of WebDAV whose disk is full for some files, and which mixes up all others."""
+
+    def do_MKCOL(self) -> None:
+        self._answer(405)
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer(507 if "full" in self.path else 201)
+
+    def do_HEAD(self) -> None:
+        self._answer(200, ("Content-Length", "1"), ("Repr-Digest", f"sha-256=:{'A' * 43}=:"))
+
+    def _answer(self, status: int, *headers: tuple[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers or [("Content-Length", "0")]:
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, *_arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def rough() -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Rough)
+    serving = threading.Thread(target=server.serve_forever, name="rough")
+    serving.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    serving.join()
+
+
+def test_real_failures_are_told_in_chinese_and_at_once_in_english(
+    translation: Translation,
+    rough: ThreadingHTTPServer,
+    application: Callable[[], Application],
+    wait: Callable[[Callable[[], object]], None],
+    dropline_home: Path,
+    tmp_path: Path,
+) -> None:
+    translation.close()  # the application has one of its own
+    url = f"http://127.0.0.1:{rough.server_port}"
+    settings = Settings(dropline_home)
+    settings.profiles = [Profile("rough", f"webdav+{url}/files")]
+    settings.profile, settings.language = "rough", Language.CHINESE
+    settings.save()
+    app = application()
+    app.start()
+    model, rows = app.window.transfers.model, app.window.transfers.model.rows
+    names = ("full", "mixed", "led astray")
+    full, mixed, astray = (tmp_path / name for name in names)
+    full.write_text("x")
+    mixed.write_text("x")
+    astray.symlink_to(tmp_path / "nothing")
+
+    def results() -> dict[str, str]:
+        return {rows.name(row): model.text(row, Column.RESULT) for row in range(len(rows))}
+
+    drop(app.window, full, mixed, astray)
+    wait(lambda: rows.counts[State.FAILED] == 1 and len(rows.reasons) == 3)
+    own = results()
+    assert own["full"] == (
+        f"{url}/files/full 答复 507（Insufficient Storage）：其磁盘已满：请在那里释放一些空间，"
+        "然后重试。"
+    )
+    assert own["mixed"].startswith(f"{url}/files/mixed 存有的字节与发送的不同：摘要不一致。")
+    assert own[str(astray)] == "是指向不存在之物的链接：请将其放回，或不必理会。"
+    wait(lambda: "存有的字节与发送的不同" in app.window.status.target.text())
+    app.window.choose_language(Language.ENGLISH)
+    assert results()["full"].endswith("its disk is full: free some space there, then retry.")
+    app.window.choose_language(Language.CHINESE)
+    rough.shutdown()
+    rough.server_close()
+    wait(app.window.status.try_now.isVisible)
+    assert app.window.status.target.toolTip().endswith("无法连接或中途断开：服务器是否在运行？")

@@ -249,8 +249,8 @@ class TransfersModel(QAbstractTableModel):
                 return self.tr("Goes before the others")
         # The row names the file already; in a narrow column the rest of the sentence counts.
         reason = spoken(self.rows.reasons.get(row, ""))
-        reason = reason.removeprefix(f"“{self.rows.path(row)}”").lstrip()
-        return printable(reason[:1].upper() + reason[1:])
+        rest = reason.removeprefix(f"“{self.rows.path(row)}”").lstrip()
+        return printable(reason if rest == reason else rest[:1].upper() + rest[1:])
 
     def _confirmed(self, proof: Proof) -> str:
         match proof:
