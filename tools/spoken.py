@@ -25,6 +25,17 @@ SPEAKERS = (
 )
 #: What core puts together of pieces, and words that it fills in.
 PIECES = (
+    "%1 answered %2 %3: %4",
+    "%1 answers again",
+    "%1, line %2: %3",
+    "%1: its pool can't change its size",
+    "not JSON (%1)",
+    "a device",
+    "a socket",
+    "a list",
+    "an object",
+    "Not found",
+    "Too large",
     "%1 answered %2: %3",
     "%1 answered %2 (%3): %4",
     "%1: check the URL, and that the broker runs",

@@ -33,7 +33,7 @@ class Reader(QObject):
         """Read a log; `opened` or `failed` follows."""
 
         def read() -> None:
-            past = replay(path, self.noticed.emit, self._closing.is_set)
+            past = replay(path, self._note, self._closing.is_set)
             extent = past.extent()
             if extent is None:
                 raise ValueError(self.tr("{} is empty: record a log first.").format(path))
@@ -74,6 +74,9 @@ class Reader(QObject):
         self._latest += 1
         self._pool.clear()
         self._pool.waitForDone()
+
+    def _note(self, text: str) -> None:
+        self.noticed.emit(spoken(text))
 
     def _run(self, read: Callable[[], Any]) -> None:
         def run() -> None:

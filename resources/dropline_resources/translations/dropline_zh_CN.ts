@@ -544,6 +544,10 @@
         <translation>%1 答复 %2 %3，与 Dropline 接收端不同：请检查地址。</translation>
     </message>
     <message>
+        <source>%1 answered %2 %3: %4</source>
+        <translation>%1 答复 %2 %3：%4</translation>
+    </message>
+    <message>
         <source>%1 answered %2 (%3): %4</source>
         <translation>%1 答复 %2（%3）：%4</translation>
     </message>
@@ -570,6 +574,10 @@
     <message>
         <source>%1 answered, but not as an S3 store does (no %2): check the address.</source>
         <translation>%1 有答复，但与 S3 存储不同（缺少 %2）：请检查地址。</translation>
+    </message>
+    <message>
+        <source>%1 answers again</source>
+        <translation>%1 恢复答复</translation>
     </message>
     <message>
         <source>%1 broke off the secure connection: is the %2 running, and does it want a client certificate?</source>
@@ -800,6 +808,10 @@
         <translation>%1 曾一再开始，现已完成或放弃</translation>
     </message>
     <message>
+        <source>%1, line %2: %3</source>
+        <translation>%1 第 %2 行：%3</translation>
+    </message>
+    <message>
         <source>%1, line %2: cut short, so it is left out.</source>
         <translation>%1 第 %2 行：不完整，已略过。</translation>
     </message>
@@ -810,6 +822,10 @@
     <message>
         <source>%1: check the URL, and that the broker runs</source>
         <translation>%1：请检查 URL，并确认消息代理在运行</translation>
+    </message>
+    <message>
+        <source>%1: its pool can&apos;t change its size</source>
+        <translation>%1：其进程池无法改变规模</translation>
     </message>
     <message>
         <source>/tus/%1 is no whole upload of the kind `partial`. Send the rest of it first.</source>
@@ -946,6 +962,10 @@
     <message>
         <source>Not a directory</source>
         <translation>不是文件夹</translation>
+    </message>
+    <message>
+        <source>Not found</source>
+        <translation>未找到</translation>
     </message>
     <message>
         <source>Nothing is at %1. Upload to /upload, see what is stored at /files.</source>
@@ -1268,6 +1288,10 @@
         <translation>此上传由其他上传合并而成；更多字节请发送到新的上传。</translation>
     </message>
     <message>
+        <source>Too large</source>
+        <translation>过大</translation>
+    </message>
+    <message>
         <source>Too many levels of symbolic links</source>
         <translation>符号链接层数过多</translation>
     </message>
@@ -1316,8 +1340,16 @@
         <translation>Celery 集群</translation>
     </message>
     <message>
+        <source>a device</source>
+        <translation>设备</translation>
+    </message>
+    <message>
         <source>a limit of %1 bytes a second cannot be kept: use 10K or more</source>
         <translation>无法保持每秒 %1 字节的上限：请使用 10K 或更高</translation>
+    </message>
+    <message>
+        <source>a list</source>
+        <translation>列表</translation>
     </message>
     <message>
         <source>a named pipe, which has no end</source>
@@ -1326,6 +1358,10 @@
     <message>
         <source>a share of large files lies from 0 to 1, not at %1</source>
         <translation>大文件的比例应在 0 到 1 之间，不能是 %1</translation>
+    </message>
+    <message>
+        <source>a socket</source>
+        <translation>套接字</translation>
     </message>
     <message>
         <source>a token and a user: choose one way to get in</source>
@@ -1338,6 +1374,10 @@
     <message>
         <source>an address of S3 holds a bucket and a prefix only: s3://bucket/prefix</source>
         <translation>S3 的地址只含存储桶和前缀：s3://bucket/prefix</translation>
+    </message>
+    <message>
+        <source>an object</source>
+        <translation>对象</translation>
     </message>
     <message>
         <source>another place</source>
@@ -1470,6 +1510,10 @@
     <message>
         <source>nobody told when %1 came: set task_send_sent_event = True where tasks are sent from; until then arrivals are taken from the queue&apos;s length</source>
         <translation>无从得知%1何时到达：请在发送任务处设置 task_send_sent_event = True；在此之前，到达数取自队列长度</translation>
+    </message>
+    <message>
+        <source>not JSON (%1)</source>
+        <translation>不是 JSON（%1）</translation>
     </message>
     <message>
         <source>not UTF-8 text</source>
