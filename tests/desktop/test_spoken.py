@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from dropline_desktop.settings.profile import Profile
 from dropline_desktop.spoken import Template, spoken
 from dropline_desktop.transfers.model import Column
 from dropline_desktop.transfers.rows import State
+from dropline_desktop.transfers.search import Search
 
 from .test_app import drop
 
@@ -77,6 +79,7 @@ def test_sentences_in_sentences_are_translated() -> None:
     )
     said = "“/Permission denied” cannot be read (Input/output error): check its disk, then retry."
     assert spoken(said) == "“/Permission denied”无法读取（输入/输出错误）：请检查其磁盘，然后重试。"
+    assert spoken("3 tasks had come before the watch began") == "3 个任务在观察开始之前就已到达"
     assert spoken("“Permission denied” is no folder: put the folder back.").startswith(
         "“Permission denied”"
     )
@@ -157,7 +160,19 @@ def test_real_failures_are_told_in_chinese_and_at_once_in_english(
     assert own["mixed"].startswith(f"{url}/files/mixed 存有的字节与发送的不同：摘要不一致。")
     assert own[str(astray)] == "是指向不存在之物的链接：请将其放回，或不必理会。"
     wait(lambda: "存有的字节与发送的不同" in app.window.status.target.text())
+    app.window.show_notice("The disk is full")
+    (notice,) = app.window.notices.notices
+    assert notice.accessibleName() == "磁盘已满"
+    for text, found in (
+        ("磁盘已满", ["full"]),
+        ("507 (insufficient", ["full"]),
+        ("链接", [str(astray)]),
+    ):
+        search = Search(rows, frozenset(), text)
+        search.advance(60.0)
+        assert [rows.name(row) for row in np.flatnonzero(search.fits(slice(0, 3)))] == found
     app.window.choose_language(Language.ENGLISH)
+    wait(lambda: notice.accessibleName() == "The disk is full")
     assert results()["full"].endswith("its disk is full: free some space there, then retry.")
     app.window.choose_language(Language.CHINESE)
     rough.shutdown()
