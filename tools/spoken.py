@@ -26,37 +26,38 @@ SPEAKERS = (
 #: What core puts together of pieces, and words that it fills in.
 PIECES = (
     "%1 answered %2 %3: %4",
-    "%1 answers again",
-    "%1, line %2: %3",
-    "%1: its pool can't change its size",
-    "not JSON (%1)",
-    "a device",
-    "a socket",
-    "a list",
-    "an object",
-    "Not found",
-    "Too large",
-    "%1 answered %2: %3",
     "%1 answered %2 (%3): %4",
-    "%1: check the URL, and that the broker runs",
-    "Recording to %1 stopped: %2. Free some space or choose another place, then record again.",
-    "%1 tasks",
-    "1 task",
-    "Task %1",
+    "%1 answered %2: %3",
+    "%1 answers again",
     "%1 stays up",
-    "[Errno %1] %2",
-    "[Errno %1] %2: %3",
+    "%1 tasks",
+    "%1, line %2: %3",
+    "%1: check the URL, and that the broker runs",
+    "%1: its pool can't change its size",
+    "1 task",
+    "Not found",
+    "Recording to %1 stopped: %2. Free some space or choose another place, then record again.",
+    "Task %1",
+    "Too large",
+    "a device",
+    "a list",
+    "a socket",
+    "an object",
     "another place",
-    "server",
+    "not JSON (%1)",
     "receiver",
+    "server",
     # SQLite's own words
+    "attempt to write a readonly database",
+    "database disk image is malformed",
+    "database is locked",
     "database or disk is full",
     "disk I/O error",
-    "attempt to write a readonly database",
-    "unable to open database file",
-    "database is locked",
     "file is not a database",
-    "database disk image is malformed",
+    "unable to open database file",
+    # Python's
+    "[Errno %1] %2",
+    "[Errno %1] %2: %3",
 )
 #: What the system says of files and connections.
 ERRORS = (
@@ -87,7 +88,9 @@ ERRORS = (
 NO_SENTENCES = {"Callback with id .* already exists", "task events enabled"}
 _WORDS = re.compile(r"(?:^|\s)[“(`]?[A-Za-z][\w'./-]*[”)`]?[.,:;?!]?(?=\s|$)")
 #: Strings of several words that nobody says: SQL, XML, headers, patterns, code.
-_UNSPOKEN = re.compile(r"\b[A-Z]{4,} |[<\n]|\w=\w*,|; \w+[=(/]|^\w+, \w+|^[a-z]+ = ")
+_UNSPOKEN = re.compile(
+    r"\b(?:SELECT|INSERT|DELETE|UPDATE|WHERE|SET|BEGIN) |[<\n]|\w=\w*,|; \w+[=(/]|^\w+, \w+|^[a-z]+ = "
+)
 
 
 def sentences() -> list[str]:

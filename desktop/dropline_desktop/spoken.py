@@ -17,7 +17,7 @@ from PySide6.QtCore import QCoreApplication
 #: Characters at the beginning or the end of a text by which its templates are looked up.
 EDGE = 6
 #: A longer text is shown as it is.
-LONGEST = 10_000
+LONGEST = 5000
 #: Sentences that stand in sentences, one in another.
 DEEPEST = 4
 _PLACE = re.compile(r"%(\d+)")

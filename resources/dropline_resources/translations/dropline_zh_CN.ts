@@ -1016,6 +1016,10 @@
         <translation>S3 不使用令牌和标头：请将访问密钥填为用户</translation>
     </message>
     <message>
+        <source>Send a boundary of at most 200 printable ASCII characters.</source>
+        <translation>请发送至多 200 个可打印 ASCII 字符的 boundary。</translation>
+    </message>
+    <message>
         <source>Send an Upload-Offset: where the bytes belong.</source>
         <translation>请发送 Upload-Offset：这些字节的位置。</translation>
     </message>
@@ -1068,6 +1072,10 @@
         <translation>主机 %1 不是此接收端的：请使用 http://127.0.0.1:%2。</translation>
     </message>
     <message>
+        <source>The Idempotency-Key of %1 must be 1 to 255 printable ASCII characters.</source>
+        <translation>%1 的 Idempotency-Key 必须是 1 到 255 个可打印 ASCII 字符。</translation>
+    </message>
+    <message>
         <source>The Upload-Length cannot be %1: %2 bytes have come.</source>
         <translation>Upload-Length 不能是 %1：已收到 %2 字节。</translation>
     </message>
@@ -1106,6 +1114,10 @@
     <message>
         <source>The connection ended before the whole request had arrived.</source>
         <translation>整个请求到达之前连接就结束了。</translation>
+    </message>
+    <message>
+        <source>The database %1 cannot be used (%2). Give one as sqlite:///PATH or postgresql://USER@HOST/NAME.</source>
+        <translation>数据库 %1 无法使用（%2）。请以 sqlite:///PATH 或 postgresql://USER@HOST/NAME 的形式指定。</translation>
     </message>
     <message>
         <source>The database %1 could not be opened (%2). Check that it is there, whole and writable, or give another with --database.</source>
@@ -1244,6 +1256,10 @@
         <translation>请求提前结束</translation>
     </message>
     <message>
+        <source>The request has no part named `file`. With curl: curl -F file=@PATH URL/upload</source>
+        <translation>请求中没有名为 `file` 的部分。用 curl 时：curl -F file=@PATH URL/upload</translation>
+    </message>
+    <message>
         <source>The request holds no file</source>
         <translation>请求不含文件</translation>
     </message>
@@ -1272,6 +1288,10 @@
         <translation>拖入了整个文件系统：请拖入其中的文件夹。</translation>
     </message>
     <message>
+        <source>There is no upload %1 (any more). Start it again with a POST to /tus/.</source>
+        <translation>上传 %1 不存在（或已不存在）。请向 /tus/ 发送 POST 重新开始。</translation>
+    </message>
+    <message>
         <source>These bytes would make the upload longer than its %1 bytes. Send fewer.</source>
         <translation>加上这些字节，上传会超过其 %1 字节。请少发送一些。</translation>
     </message>
@@ -1282,6 +1302,14 @@
     <message>
         <source>This receiver needs its token: send the header `Authorization: Bearer TOKEN`.</source>
         <translation>此接收端需要令牌：请发送标头 `Authorization: Bearer TOKEN`。</translation>
+    </message>
+    <message>
+        <source>This upload has %1 bytes, and these are for offset %2. Ask with HEAD where to go on.</source>
+        <translation>此上传已有 %1 字节，而这些字节属于偏移量 %2。请用 HEAD 查询从何处继续。</translation>
+    </message>
+    <message>
+        <source>This upload has expired. Start it again with a POST to /tus/.</source>
+        <translation>此上传已过期。请向 /tus/ 发送 POST 重新开始。</translation>
     </message>
     <message>
         <source>This upload is joined from others; send more bytes to a new one.</source>
@@ -1520,6 +1548,10 @@
         <translation>不是 UTF-8 文本</translation>
     </message>
     <message>
+        <source>not a JSON object but %1</source>
+        <translation>不是 JSON 对象，而是%1</translation>
+    </message>
+    <message>
         <source>not a regular file</source>
         <translation>非普通文件</translation>
     </message>
@@ -1646,6 +1678,10 @@
     <message>
         <source>the watcher is closed</source>
         <translation>监视器已关闭</translation>
+    </message>
+    <message>
+        <source>this system has no keyring to keep passwords in: start one (GNOME Keyring, KWallet), or give the password by DROPLINE_PASSWORD or the token by DROPLINE_TOKEN</source>
+        <translation>本系统没有可保存密码的密钥环：请启动一个（GNOME Keyring、KWallet），或用 DROPLINE_PASSWORD 提供密码、用 DROPLINE_TOKEN 提供令牌</translation>
     </message>
     <message>
         <source>unable to open database file</source>
