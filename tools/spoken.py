@@ -25,7 +25,6 @@ SPEAKERS = (
 )
 #: What core puts together of pieces, and words that it fills in.
 PIECES = (
-    "%1 answered %2 %3: %4",
     "%1 answered %2 (%3): %4",
     "%1 answered %2: %3",
     "%1 answers again",
@@ -89,7 +88,8 @@ NO_SENTENCES = {"Callback with id .* already exists", "task events enabled"}
 _WORDS = re.compile(r"(?:^|\s)[“(`]?[A-Za-z][\w'./-]*[”)`]?[.,:;?!]?(?=\s|$)")
 #: Strings of several words that nobody says: SQL, XML, headers, patterns, code.
 _UNSPOKEN = re.compile(
-    r"\b(?:SELECT|INSERT|DELETE|UPDATE|WHERE|SET|BEGIN) |[<\n]|\w=\w*,|; \w+[=(/]|^\w+, \w+|^[a-z]+ = "
+    r"\b(?:SELECT|INSERT|DELETE|UPDATE|WHERE|SET|BEGIN) "
+    r"|[<\n]|\w=\w*,|; \w+[=(/]|^\w+, \w+|^[a-z]+ = "
 )
 
 

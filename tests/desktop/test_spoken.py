@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import QCoreApplication
 
+from dropline.targets.failures import refusal
 from dropline_desktop.app import Application
 from dropline_desktop.language import Language, Translation
 from dropline_desktop.settings import Settings
@@ -83,6 +84,13 @@ def test_sentences_in_sentences_are_translated() -> None:
     assert spoken("“Permission denied” is no folder: put the folder back.").startswith(
         "“Permission denied”"
     )
+
+
+@pytest.mark.parametrize("status", [301, *range(400, 418), 429, *range(500, 508)])
+def test_no_answer_of_a_server_is_told_in_english(status: int) -> None:
+    headers = {"Location": "http://h/x"} if status == 301 else {}
+    said = spoken(str(refusal("http://h", status, "", headers, b"{}")))
+    assert not re.search("[A-Za-z]{3}", re.sub(r"http://[\w:@./]+|HTTPS_PROXY", "", said))
 
 
 @pytest.mark.parametrize("text", ["", "?", "Teapots are short.", "x" * 20_000, "没有"])

@@ -544,10 +544,6 @@
         <translation>%1 答复 %2 %3，与 Dropline 接收端不同：请检查地址。</translation>
     </message>
     <message>
-        <source>%1 answered %2 %3: %4</source>
-        <translation>%1 答复 %2 %3：%4</translation>
-    </message>
-    <message>
         <source>%1 answered %2 (%3): %4</source>
         <translation>%1 答复 %2（%3）：%4</translation>
     </message>
