@@ -5,9 +5,10 @@
 
 `lupdate` finds the strings (in calls of `tr`, `translate` and `QT_TRANSLATE_NOOP`) and adds those
 that are new to the sources, `*.ts`, unfinished; there they are translated, by hand or with
-`pyside6-linguist`. What the tuner says are templates of core. `lrelease` compiles the sources. Both
-tools come with PySide6-Essentials. The compiled `*.qm` are in the repository, so that whatever
-installs the project has them.
+`pyside6-linguist`. What the tuner says are templates of core; what else core says is found by
+`spoken.py` and listed in `core.txt`, by which the window knows it again. `lrelease` compiles the
+sources. Both tools come with PySide6-Essentials. The compiled `*.qm` are in the repository, so that
+whatever installs the project has them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 
+from spoken import sentences
+
 from dropline.tuning.words import TEMPLATES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,7 +34,9 @@ SOURCES = {
     "dropline_en.ts": ("-target-language", "en", "-pluralonly"),
     "dropline_zh_CN.ts": ("-target-language", "zh_CN"),
 }
-_PLACES = re.compile(r"\{[^}]*\}|%L?n|</?\w+>")
+#: The templates of what core says, a line each.
+SPOKEN = "core.txt"
+_PLACES = re.compile(r"\{[^}]*\}|%L?n|%\d+|</?\w+>")
 _MNEMONIC = re.compile(r"&(\w)")
 
 
@@ -44,7 +49,11 @@ def main() -> int:
             for name in SOURCES:
                 shutil.copy(FOLDER / name, folder)
             bring_up_to_date(folder)
-            for name in [*SOURCES, *(Path(name).with_suffix(".qm").name for name in SOURCES)]:
+            for name in [
+                SPOKEN,
+                *SOURCES,
+                *(Path(name).with_suffix(".qm").name for name in SOURCES),
+            ]:
                 kept = FOLDER / name
                 if not kept.exists() or kept.read_bytes() != (folder / name).read_bytes():
                     problems.append(f"{name} is not up to date: make translations")
@@ -59,9 +68,12 @@ def main() -> int:
 def bring_up_to_date(folder: Path) -> None:
     """Add to the sources in a folder what is new, drop what is gone, and compile them."""
     code = [str(path.relative_to(ROOT)) for path in sorted(CODE.rglob("*.py"))]
+    spoken = sentences()
+    (folder / SPOKEN).write_text("".join(f"{text}\n" for text in spoken), "utf-8", newline="\n")
     how = ["-silent", "-no-obsolete", "-locations", "none", "-source-language", "en"]
     with tempfile.NamedTemporaryFile("w", suffix=".py", encoding="utf-8") as of_core:
         of_core.writelines(f"QT_TRANSLATE_NOOP('Tuning', {text!r})\n" for text in TEMPLATES)
+        of_core.writelines(f"QT_TRANSLATE_NOOP('Core', {text!r})\n" for text in spoken)
         of_core.flush()
         for name, options in SOURCES.items():
             source = folder / name

@@ -26,6 +26,7 @@ from dropline_desktop.language import Translation, worded
 from dropline_desktop.motion import DesktopMotion
 from dropline_desktop.settings import Settings
 from dropline_desktop.signals import StopSignals
+from dropline_desktop.spoken import spoken
 from dropline_desktop.theme import Size, Space, Theme
 
 #: Milliseconds after which a number of workers that can't be is replaced by the one there is.
@@ -112,7 +113,7 @@ class FleetWindow(QMainWindow):
         try:
             self.sampler.resize(workers)
         except ValueError as error:
-            self._say(str(error))
+            self._say(spoken(str(error)))
             QTimer.singleShot(BACK_AFTER, self, self._show_workers)
 
     def _show_workers(self) -> None:
@@ -142,7 +143,7 @@ class FleetWindow(QMainWindow):
         if self._told is None:
             self.note.setText(self.tr("Asking the workers behind {0} …").format(self._url))
         elif self._told:
-            self.note.setText("\n".join(f"≈ {each}" for each in self._told))
+            self.note.setText("\n".join(f"≈ {spoken(each)}" for each in self._told))
         else:
             self.note.setText(self.tr("All figures are exact."))
 

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QComboBox, QWidget
 from dropline.station import parse_rate
 from dropline_desktop import format
 from dropline_desktop.language import worded
+from dropline_desktop.spoken import spoken
 
 #: Bytes a second to choose from; others can be typed.
 OFFERED = (100e3, 250e3, 500e3, 1e6, 2e6, 5e6, 10e6, 20e6, 50e6, 100e6)
@@ -81,7 +82,7 @@ class LimitBox(QComboBox):
             self.choose(parse_rate(text))
         except ValueError as error:
             self.choose(self._limit)
-            self.refused.emit(self.tr("The limit stays as it was: {}.").format(error))
+            self.refused.emit(self.tr("The limit stays as it was: {}.").format(spoken(str(error))))
 
     def _text(self, limit: float | None) -> str:
         return self.tr("off") if limit is None else format.size_rate(limit)

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 
 from dropline_desktop.icons import icon
 from dropline_desktop.language import worded
+from dropline_desktop.spoken import spoken
 from dropline_desktop.theme import Space, Theme
 
 #: Notices shown at most; an older one makes room.
@@ -30,12 +31,12 @@ class Notice(QFrame):
     def __init__(self, theme: Theme, text: str, details: str) -> None:
         super().__init__()
         self.setProperty("card", True)
-        self.setAccessibleName(text)
+        #: As it was said, in core's words where it comes from there.
         self.text = text
         self._count = 1
         picture = QLabel()
         picture.setPixmap(icon("warning", theme).pixmap(18, 18))
-        self._label = QLabel(text)
+        self._label = QLabel()
         self._label.setWordWrap(True)
         self._label.setTextFormat(Qt.TextFormat.PlainText)
         self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -59,11 +60,17 @@ class Notice(QFrame):
             self._copy.setText(self.tr("Copy details"))
         self._dismiss.setToolTip(self.tr("Dismiss"))
         self._dismiss.setAccessibleName(self._dismiss.toolTip())
+        self._tell()
 
     def again(self) -> None:
         """The same happened once more."""
         self._count += 1
-        text = self.tr("{0} ({1} times)").format(self.text, self._count)
+        self._tell()
+
+    def _tell(self) -> None:
+        text = spoken(self.text)
+        if self._count > 1:
+            text = self.tr("{0} ({1} times)").format(text, self._count)
         self._label.setText(text)
         self.setAccessibleName(text)
 

@@ -58,6 +58,7 @@ from dropline.tuning import (
     words,
 )
 from dropline_desktop import format
+from dropline_desktop.spoken import spoken
 from dropline_desktop.text import printable
 
 translate = QCoreApplication.translate
@@ -181,13 +182,13 @@ def _sentence(event: Event, name: str) -> str:
             )
             return text.format(format.size(size), format.count(refused))
         case FileRefused(reason=reason):
-            return translate("Event", "Refused: {}").format(reason)
+            return translate("Event", "Refused: {}").format(spoken(reason))
         case FolderWatched(folder=folder, note=""):
             return translate("Event", "Watching {}").format(folder)
         case FolderWatched(folder=folder, note=note):
-            return translate("Event", "Watching {0}. {1}").format(folder, note)
+            return translate("Event", "Watching {0}. {1}").format(folder, spoken(note))
         case FolderLost(reason=reason):
-            return reason
+            return spoken(reason)
         case FolderReturned(folder=folder):
             return translate("Event", "Watching again: {}").format(folder)
         case FolderUnwatched(folder=folder):
@@ -216,10 +217,10 @@ def _sentence(event: Event, name: str) -> str:
             )
         case FileRetried(reason=reason, delay=delay):
             return translate("Event", "Retry in {0}: {1}: {2}").format(
-                format.duration(delay), name, reason
+                format.duration(delay), name, spoken(reason)
             )
         case FileFailed(reason=reason):
-            return translate("Event", "Failed: {0}: {1}").format(name, reason)
+            return translate("Event", "Failed: {0}: {1}").format(name, spoken(reason))
         case FileSkipped(name=name):
             return translate("Event", "Unchanged, sent there before: {}").format(name)
         case FileHeld():
@@ -239,7 +240,7 @@ def _sentence(event: Event, name: str) -> str:
         case OrderChanged(order=order):
             return translate("Event", "Order: {}").format(order_name(Order(order)))
         case TargetDown(target=target, reason=reason):
-            return translate("Event", "Target {0} is down: {1}").format(target, reason)
+            return translate("Event", "Target {0} is down: {1}").format(target, spoken(reason))
         case TargetUp(target=target):
             return translate("Event", "Target {} answers again").format(target)
         case NetworkDown():
@@ -247,9 +248,9 @@ def _sentence(event: Event, name: str) -> str:
         case NetworkUp():
             return translate("Event", "This computer has a network again")
         case JournalTroubled(reason=reason):
-            return reason
+            return spoken(reason)
         case FleetTroubled(what=what) | FleetRecovered(what=what):
-            return what
+            return spoken(what)
         case StationPaused():
             return translate("Event", "Paused")
         case StationResumed():
@@ -258,7 +259,9 @@ def _sentence(event: Event, name: str) -> str:
             return drained_sentence(finished, failed, cancelled)
         case ReceiverStarted(url=url, note=note):
             return " ".join(
-                filter(None, (translate("Event", "Receiver listens at {}").format(url), note))
+                filter(
+                    None, (translate("Event", "Receiver listens at {}").format(url), spoken(note))
+                )
             )
         case ReceiverStopped(url=url):
             return translate("Event", "Receiver at {} stopped").format(url)
@@ -271,7 +274,7 @@ def _sentence(event: Event, name: str) -> str:
         case RecordingEnded(path=path, problem=""):
             return translate("Event", "Recorded: {}").format(path)
         case RecordingEnded(problem=problem):
-            return problem
+            return spoken(problem)
         case HandlerFailed(handler=handler, error=error):
             return translate("Event", "Internal error in {0}: {1}").format(handler, error)
     return f"{event.type}: {event}"

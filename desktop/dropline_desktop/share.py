@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 
 from dropline_desktop.icons import icon
 from dropline_desktop.language import worded
+from dropline_desktop.spoken import spoken
 from dropline_desktop.theme import Space, Theme
 
 #: The side of the QR code, in device-independent pixels at least.
@@ -57,7 +58,7 @@ class ShareDialog(QDialog):
         """Others are let in at this address; or, without one, nobody is, and why."""
         self.address, self._failure = address, failure
         self.explanation.setText(
-            failure
+            spoken(failure)
             or self.tr(
                 "Point the phone's camera here. Whoever in your network knows this address can "
                 "send files here, see and delete those that are stored, until you end it or close "

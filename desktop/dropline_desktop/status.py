@@ -22,6 +22,7 @@ from dropline.station import Reading
 from dropline_desktop import format
 from dropline_desktop.icons import icon
 from dropline_desktop.language import worded
+from dropline_desktop.spoken import spoken
 from dropline_desktop.text import printable
 from dropline_desktop.theme import Size, Theme
 
@@ -147,7 +148,7 @@ class StatusBar(QStatusBar):
         match message.data:
             case FileRetried(reason=reason):
                 text = self.tr("Target: the last attempt, at {0}, failed: {1}")
-                text = text.format(clock, printable(reason))
+                text = text.format(clock, printable(spoken(reason)))
             case TargetUp():
                 text = self.tr("Target: answers again since {}").format(clock)
             case _:
@@ -162,7 +163,7 @@ class StatusBar(QStatusBar):
         if next_try:
             text = self.tr("{0}, {1}").format(text, next_try)
         self.target.setText(text)
-        self.target.setToolTip(f"{text}\n{printable(message.data.reason)}")
+        self.target.setToolTip(f"{text}\n{printable(spoken(message.data.reason))}")
 
     def _next_try(self, reading: Reading) -> str:
         if reading.next_try is None:

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from dropline.events import FolderLost, FolderReturned, FolderUnwatched, FolderWatched, Message
 from dropline_desktop.icons import icon
 from dropline_desktop.language import worded
+from dropline_desktop.spoken import spoken
 from dropline_desktop.text import printable
 from dropline_desktop.theme import Space, Theme
 
@@ -88,14 +89,16 @@ class WatchedFolders(QDialog):
         """How a folder does, in words."""
         if folder in self._lost:
             # The row names the folder already.
-            reason = self._lost[folder].removeprefix(f"“{folder}” ")
+            reason = spoken(self._lost[folder]).removeprefix(f"“{folder}”").lstrip()
             return printable(reason[:1].upper() + reason[1:])
         if folder not in self._notes:
             return self.tr("Looking at it…")
         waiting = self._restless.get(folder, 0)
         if waiting:
             return self.tr("Watching; %Ln file(s) wait to be at rest", "", waiting)
-        return " ".join(filter(None, (self.tr("Watching."), printable(self._notes[folder]))))
+        return " ".join(
+            filter(None, (self.tr("Watching."), printable(spoken(self._notes[folder]))))
+        )
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -90,7 +90,7 @@ def doubts_between(
     if count := more("cut"):
         doubt((*LEVELS, *ENDS, *SERVICE), f"a worker vanished with {tasks(count)}")
     if off:
-        hosts = ", ".join(f"{host} by {behind:+.3f} s" for host, behind in off.items())
+        hosts = ", ".join(f"{host} {behind:+.3f} s" for host, behind in off.items())
         doubt((*LEVELS, *TIMES), f"clocks are behind ours: {hosts}; set them by NTP")
     if last.cuts > first.cuts:
         doubt(KEYS, "the connection to the broker was lost for a while, and events with it")

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QThreadPool, Signal
 
 from dropline_desktop.charts.contents import COLUMNS
 from dropline_desktop.charts.history import Floats
+from dropline_desktop.spoken import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,7 +135,7 @@ class Loader(QObject):
             _log.warning("the past cannot be shown: %s", error)
             if not self._told:
                 self._told = True
-                self.failed.emit(str(error))
+                self.failed.emit(spoken(str(error)))
         self._done.emit(Loaded(start, end, step, window, curves(rows, most, window), marks))
 
     def _take(self, loaded: Loaded) -> None:

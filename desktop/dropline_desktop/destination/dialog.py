@@ -26,6 +26,7 @@ from dropline_desktop.language import worded
 from dropline_desktop.limit import LimitBox
 from dropline_desktop.settings import Settings
 from dropline_desktop.settings.profile import Profile, name_for, named
+from dropline_desktop.spoken import spoken
 from dropline_desktop.text import printable
 from dropline_desktop.theme import Space, Theme
 
@@ -329,7 +330,7 @@ class DestinationDialog(QDialog):
             try:
                 self._told.emit(True, work())
             except ValueError as error:
-                self._told.emit(False, str(error))
+                self._told.emit(False, spoken(str(error)))
 
         self._working = True
         self._tell(True, self.tr("One moment…"), done=False)

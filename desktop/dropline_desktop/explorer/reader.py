@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QThreadPool, Signal
 
 from dropline.history import Past, replay, summary
 from dropline.report import Run
+from dropline_desktop.spoken import spoken
 
 
 class Reader(QObject):
@@ -32,7 +33,7 @@ class Reader(QObject):
         """Read a log; `opened` or `failed` follows."""
 
         def read() -> None:
-            past = replay(path, self.noticed.emit, self._closing.is_set)
+            past = replay(path, self._note, self._closing.is_set)
             extent = past.extent()
             if extent is None:
                 raise ValueError(self.tr("{} is empty: record a log first.").format(path))
@@ -74,6 +75,9 @@ class Reader(QObject):
         self._pool.clear()
         self._pool.waitForDone()
 
+    def _note(self, text: str) -> None:
+        self.noticed.emit(spoken(text))
+
     def _run(self, read: Callable[[], Any]) -> None:
         def run() -> None:
             try:
@@ -81,6 +85,6 @@ class Reader(QObject):
             except InterruptedError:
                 pass
             except (OSError, ValueError) as error:
-                self.failed.emit(str(error))
+                self.failed.emit(spoken(str(error)))
 
         self._pool.start(run)

@@ -28,6 +28,7 @@ from PySide6.QtCore import (
 
 from dropline.events import Message, Proof
 from dropline_desktop import format
+from dropline_desktop.spoken import spoken
 from dropline_desktop.text import printable
 from dropline_desktop.transfers.rows import Numbers, Rows, State
 from dropline_desktop.transfers.search import Search
@@ -247,8 +248,9 @@ class TransfersModel(QAbstractTableModel):
             case State.WAITING if row in self.rows.first:
                 return self.tr("Goes before the others")
         # The row names the file already; in a narrow column the rest of the sentence counts.
-        reason = self.rows.reasons.get(row, "").removeprefix(f"“{self.rows.path(row)}” ")
-        return printable(reason[:1].upper() + reason[1:])
+        reason = spoken(self.rows.reasons.get(row, ""))
+        rest = reason.removeprefix(f"“{self.rows.path(row)}”").lstrip()
+        return printable(reason if rest == reason else rest[:1].upper() + rest[1:])
 
     def _confirmed(self, proof: Proof) -> str:
         match proof:
@@ -261,7 +263,7 @@ class TransfersModel(QAbstractTableModel):
 
     def reason(self, row: int) -> str:
         """Why a file was not sent, or not yet; empty where there is nothing to say."""
-        return printable(self.rows.reasons.get(row, ""))
+        return printable(spoken(self.rows.reasons.get(row, "")))
 
     def _tip(self, row: int) -> str:
         outcome = self.reason(row) or self._result(row)

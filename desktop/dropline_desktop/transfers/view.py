@@ -31,6 +31,7 @@ from dropline_desktop import format
 from dropline_desktop.icons import icon
 from dropline_desktop.language import worded
 from dropline_desktop.reveal import reveal
+from dropline_desktop.spoken import spoken
 from dropline_desktop.text import printable
 from dropline_desktop.theme import Size, Theme
 from dropline_desktop.transfers.model import Column, Index, TransfersModel
@@ -188,7 +189,7 @@ class TransfersView(QTableView):
         """Put the name and the reason of each selected file that has one on the clipboard."""
         rows = self._model.rows
         self._copy(
-            f"{rows.name(row)}: {rows.reasons[row]}"
+            f"{rows.name(row)}: {spoken(rows.reasons[row])}"
             for row in self._selected_rows()
             if row in rows.reasons
         )

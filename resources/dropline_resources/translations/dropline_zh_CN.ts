@@ -518,6 +518,1333 @@
     </message>
 </context>
 <context>
+    <name>Core</name>
+    <message>
+        <source>%1 Gave up after %2 attempts.</source>
+        <translation>%1尝试 %2 次后放弃。</translation>
+    </message>
+    <message>
+        <source>%1 Gave up after %2 s.</source>
+        <translation>%1%2 秒后放弃。</translation>
+    </message>
+    <message>
+        <source>%1 It is sent anew.</source>
+        <translation>%1将重新发送。</translation>
+    </message>
+    <message>
+        <source>%1 Until then nothing is remembered when the program ends.</source>
+        <translation>%1在此之前，程序结束后什么都不会保留。</translation>
+    </message>
+    <message>
+        <source>%1 and its key cannot be used: give a certificate and its key in PEM format, the key without a passphrase</source>
+        <translation>%1 及其密钥无法使用：请提供 PEM 格式的证书及其密钥，密钥不带密码</translation>
+    </message>
+    <message>
+        <source>%1 answered %2 %3, not as a Dropline receiver does: check the address.</source>
+        <translation>%1 答复 %2 %3，与 Dropline 接收端不同：请检查地址。</translation>
+    </message>
+    <message>
+        <source>%1 answered %2 (%3): %4</source>
+        <translation>%1 答复 %2（%3）：%4</translation>
+    </message>
+    <message>
+        <source>%1 answered %2 but not as a Dropline receiver does: check the address.</source>
+        <translation>%1 答复 %2，但与 Dropline 接收端不同：请检查地址。</translation>
+    </message>
+    <message>
+        <source>%1 answered %2 instead of forgetting a wrong copy.</source>
+        <translation>%1 答复 %2，没有清除错误的副本。</translation>
+    </message>
+    <message>
+        <source>%1 answered %2, but not as a tus server does: check the address.</source>
+        <translation>%1 答复 %2，但与 tus 服务器不同：请检查地址。</translation>
+    </message>
+    <message>
+        <source>%1 answered %2: %3</source>
+        <translation>%1 答复 %2：%3</translation>
+    </message>
+    <message>
+        <source>%1 answered for another file than was sent.</source>
+        <translation>%1 答复的不是所发送的那个文件。</translation>
+    </message>
+    <message>
+        <source>%1 answered, but not as an S3 store does (no %2): check the address.</source>
+        <translation>%1 有答复，但与 S3 存储不同（缺少 %2）：请检查地址。</translation>
+    </message>
+    <message>
+        <source>%1 answers again</source>
+        <translation>%1 恢复答复</translation>
+    </message>
+    <message>
+        <source>%1 broke off the secure connection: is the %2 running, and does it want a client certificate?</source>
+        <translation>%1 中断了安全连接：%2是否在运行，是否要求客户端证书？</translation>
+    </message>
+    <message>
+        <source>%1 can&apos;t be read: %2</source>
+        <translation>%1 无法读取：%2</translation>
+    </message>
+    <message>
+        <source>%1 can&apos;t change its size: %2</source>
+        <translation>%1 无法改变规模：%2</translation>
+    </message>
+    <message>
+        <source>%1 cannot be reached or broke off: is the %2 running?</source>
+        <translation>%1 无法连接或中途断开：%2是否在运行？</translation>
+    </message>
+    <message>
+        <source>%1 cannot be reached through the proxy: is the proxy&apos;s address right?</source>
+        <translation>无法通过代理连接 %1：代理的地址是否正确？</translation>
+    </message>
+    <message>
+        <source>%1 cannot be used: %2</source>
+        <translation>%1 无法使用：%2</translation>
+    </message>
+    <message>
+        <source>%1 did not answer in time: is it overloaded or gone?</source>
+        <translation>%1 未及时答复：是否过载或已下线？</translation>
+    </message>
+    <message>
+        <source>%1 did not say how much of “%2” it has.</source>
+        <translation>%1 没有说明它已有“%2”的多少。</translation>
+    </message>
+    <message>
+        <source>%1 did not say what became of “%2”.</source>
+        <translation>%1 没有说明“%2”的结果。</translation>
+    </message>
+    <message>
+        <source>%1 did not take all of “%2”.</source>
+        <translation>%1 没有收下“%2”的全部内容。</translation>
+    </message>
+    <message>
+        <source>%1 did not take all that was sent.</source>
+        <translation>%1 没有收下所发送的全部内容。</translation>
+    </message>
+    <message>
+        <source>%1 does not answer</source>
+        <translation>%1 没有答复</translation>
+    </message>
+    <message>
+        <source>%1 does not answer: it hangs, was killed, or is cut off; restart it, or check its network. What it had comes to others once the broker gives it up: RabbitMQ when its connection ends, Redis after the visibility timeout</source>
+        <translation>%1 没有答复：已挂起、被终止或连接中断；请重新启动它，或检查其网络。消息代理收回之后，它手上的任务会交给其他工作进程：RabbitMQ 在其连接结束时收回，Redis 在可见性超时之后收回</translation>
+    </message>
+    <message>
+        <source>%1 does not run any more</source>
+        <translation>%1 已不再运行</translation>
+    </message>
+    <message>
+        <source>%1 does not take %2; it takes %3.</source>
+        <translation>%1 不接受 %2；可用的是 %3。</translation>
+    </message>
+    <message>
+        <source>%1 got other bytes than were sent: checksums differ.</source>
+        <translation>%1 收到的字节与发送的不同：校验和不一致。</translation>
+    </message>
+    <message>
+        <source>%1 had come before the watch began</source>
+        <translation>%1在观察开始之前就已到达</translation>
+    </message>
+    <message>
+        <source>%1 has another part of the file than was thought.</source>
+        <translation>%1 上的文件部分与预想的不同。</translation>
+    </message>
+    <message>
+        <source>%1 has no address</source>
+        <translation>%1 没有对应的地址</translation>
+    </message>
+    <message>
+        <source>%1 has no certificate that this machine trusts (%2): check the address, or name the file of the authority that signed it.</source>
+        <translation>%1 没有本机信任的证书（%2）：请检查地址，或指定签发机构的证书文件。</translation>
+    </message>
+    <message>
+        <source>%1 has run for %2 s at %3, where the last %4 took %5 s at most: see what it waits for, or set task_time_limit</source>
+        <translation>%1 已在 %3 运行 %2 秒，而那里最近 %4 个任务最多只用 %5 秒：请查看它在等待什么，或设置 task_time_limit</translation>
+    </message>
+    <message>
+        <source>%1 holds %2 bytes instead of the %3 sent.</source>
+        <translation>%1 存有 %2 字节，而不是发送的 %3 字节。</translation>
+    </message>
+    <message>
+        <source>%1 holds no certificates in PEM format</source>
+        <translation>%1 不含 PEM 格式的证书</translation>
+    </message>
+    <message>
+        <source>%1 holds other bytes than were sent (%2 bytes, SHA-256 %3… instead of %4 bytes, %5…).</source>
+        <translation>%1 存有的字节与发送的不同（%2 字节，SHA-256 %3…，而不是 %4 字节，%5…）。</translation>
+    </message>
+    <message>
+        <source>%1 holds other bytes than were sent as “%2”.</source>
+        <translation>%1 存有的字节与作为“%2”发送的不同。</translation>
+    </message>
+    <message>
+        <source>%1 holds other bytes than were sent: the digests differ.</source>
+        <translation>%1 存有的字节与发送的不同：摘要不一致。</translation>
+    </message>
+    <message>
+        <source>%1 is a key without its certificate: give both</source>
+        <translation>%1 是没有证书的密钥：请两者都提供</translation>
+    </message>
+    <message>
+        <source>%1 is gone: “%2” is sent anew.</source>
+        <translation>%1 已不存在：将重新发送“%2”。</translation>
+    </message>
+    <message>
+        <source>%1 is larger than the %2 bytes that this receiver takes. Send a smaller file, or have its limit raised.</source>
+        <translation>%1 超过此接收端接受的 %2 字节。请发送更小的文件，或请对方提高上限。</translation>
+    </message>
+    <message>
+        <source>%1 is no file: name one in PEM format</source>
+        <translation>%1 不是文件：请指定 PEM 格式的文件</translation>
+    </message>
+    <message>
+        <source>%1 is no path: drop the file itself.</source>
+        <translation>%1 不是路径：请拖入文件本身。</translation>
+    </message>
+    <message>
+        <source>%1 is not a folder: move what is there out of the way.</source>
+        <translation>%1 不是文件夹：请移走那里的东西。</translation>
+    </message>
+    <message>
+        <source>%1 is not there and cannot be made: make the folder above it first, or check the address.</source>
+        <translation>%1 不存在，也无法创建：请先创建上一级文件夹，或检查地址。</translation>
+    </message>
+    <message>
+        <source>%1 keeps up with the others again</source>
+        <translation>%1 又跟得上其他工作进程了</translation>
+    </message>
+    <message>
+        <source>%1 must be a number of bytes; it was %2.</source>
+        <translation>%1 必须是字节数；收到的是 %2。</translation>
+    </message>
+    <message>
+        <source>%1 must be the id of the last event; it was %2.</source>
+        <translation>%1 必须是上一个事件的 id；收到的是 %2。</translation>
+    </message>
+    <message>
+        <source>%1 needs %2: install it by pip install &apos;dropline[%3]&apos;</source>
+        <translation>%1 需要 %2：请用 pip install &apos;dropline[%3]&apos; 安装</translation>
+    </message>
+    <message>
+        <source>%1 refused the secure connection (%2): give a client certificate, and its key, that it trusts.</source>
+        <translation>%1 拒绝了安全连接（%2）：请提供它信任的客户端证书及其密钥。</translation>
+    </message>
+    <message>
+        <source>%1 speaks another version of tus than 1.0.0: choose another target.</source>
+        <translation>%1 使用的 tus 版本不是 1.0.0：请选择其他目标端。</translation>
+    </message>
+    <message>
+        <source>%1 speaks no TLS that this machine understands: %2</source>
+        <translation>%1 不使用本机支持的 TLS：%2</translation>
+    </message>
+    <message>
+        <source>%1 stays up</source>
+        <translation>%1 保持运行</translation>
+    </message>
+    <message>
+        <source>%1 takes %2 s for a task, the others %3 s: see what else its host does, or give it fewer tasks at once</source>
+        <translation>%1 完成一个任务用 %2 秒，其他工作进程用 %3 秒：请查看其主机还在做什么，或减少它同时处理的任务</translation>
+    </message>
+    <message>
+        <source>%1 takes no consumer of events: see the broker&apos;s log</source>
+        <translation>%1 不接受事件的消费者：请查看消息代理的日志</translation>
+    </message>
+    <message>
+        <source>%1 tasks</source>
+        <translation>%1 个任务</translation>
+    </message>
+    <message>
+        <source>%1 took only a part of “%2”.</source>
+        <translation>%1 只收下了“%2”的一部分。</translation>
+    </message>
+    <message>
+        <source>%1 took the file, but does not have it.</source>
+        <translation>%1 收下了文件，却没有存有它。</translation>
+    </message>
+    <message>
+        <source>%1 uploads run, which is all that this receiver takes at once. Send it again in a moment.</source>
+        <translation>正在进行 %1 个上传，已达此接收端同时接受的上限。请稍后再次发送。</translation>
+    </message>
+    <message>
+        <source>%1 vanished: purged, expired or lost</source>
+        <translation>%1消失了：被清除、已过期或丢失</translation>
+    </message>
+    <message>
+        <source>%1 wants the file at another server, %2: check that, and use that one&apos;s address.</source>
+        <translation>%1 要求把文件发往另一台服务器 %2：请核实，并使用那台服务器的地址。</translation>
+    </message>
+    <message>
+        <source>%1 was begun %2 times and never done, the last time at %3: it fails, or kills its worker; see the worker&apos;s log, and revoke it, or give its queue an x-delivery-limit and a dead-letter exchange</source>
+        <translation>%1 开始了 %2 次却从未完成，最后一次在 %3：它会失败，或使工作进程终止；请查看工作进程的日志，并撤销该任务，或为其队列设置 x-delivery-limit 和死信交换器</translation>
+    </message>
+    <message>
+        <source>%1 was not read to its end</source>
+        <translation>%1 没有读到末尾</translation>
+    </message>
+    <message>
+        <source>%1 was not stored; the receiver&apos;s log says why. Send it again.</source>
+        <translation>%1 未能存储；原因见接收端的日志。请再次发送。</translation>
+    </message>
+    <message>
+        <source>%1 was started anew %2 times within %3 minutes: see its log; a task that kills it comes again and again, unless its queue has an x-delivery-limit and a dead-letter exchange</source>
+        <translation>%1 在 %3 分钟内重新启动了 %2 次：请查看其日志；使它终止的任务会一再重来，除非其队列设有 x-delivery-limit 和死信交换器</translation>
+    </message>
+    <message>
+        <source>%1 workers: a job needs at least one to be served</source>
+        <translation>%1 个工作线程：至少需要一个才能处理任务</translation>
+    </message>
+    <message>
+        <source>%1 workers: choose 0 to %2</source>
+        <translation>%1 个工作线程：请选择 0 到 %2</translation>
+    </message>
+    <message>
+        <source>%1 workers: this fleet has %2 at least, one a process; stop a process to have fewer</source>
+        <translation>%1 个工作进程：此集群至少有 %2 个，每个进程一个；要减少，请停止一个进程</translation>
+    </message>
+    <message>
+        <source>%1, begun again and again, is done or given up</source>
+        <translation>%1 曾一再开始，现已完成或放弃</translation>
+    </message>
+    <message>
+        <source>%1, line %2: %3</source>
+        <translation>%1 第 %2 行：%3</translation>
+    </message>
+    <message>
+        <source>%1, line %2: cut short, so it is left out.</source>
+        <translation>%1 第 %2 行：不完整，已略过。</translation>
+    </message>
+    <message>
+        <source>%1. Send at most %2 parts in one request and names of at most 4,096 bytes.</source>
+        <translation>%1。一个请求最多发送 %2 个部分，名称最多 4,096 字节。</translation>
+    </message>
+    <message>
+        <source>%1: check the URL, and that the broker runs</source>
+        <translation>%1：请检查 URL，并确认消息代理在运行</translation>
+    </message>
+    <message>
+        <source>%1: its pool can&apos;t change its size</source>
+        <translation>%1：其进程池无法改变规模</translation>
+    </message>
+    <message>
+        <source>/tus/%1 is no whole upload of the kind `partial`. Send the rest of it first.</source>
+        <translation>/tus/%1 不是 `partial` 类型的完整上传。请先发送其余部分。</translation>
+    </message>
+    <message>
+        <source>1 task</source>
+        <translation>1 个任务</translation>
+    </message>
+    <message>
+        <source>A part named `file` has no file name. With curl: curl -F file=@PATH</source>
+        <translation>名为 `file` 的部分没有文件名。用 curl 时：curl -F file=@PATH</translation>
+    </message>
+    <message>
+        <source>A part&apos;s Content-Disposition is malformed: %1.</source>
+        <translation>某一部分的 Content-Disposition 格式错误：%1。</translation>
+    </message>
+    <message>
+        <source>A token is needed</source>
+        <translation>需要令牌</translation>
+    </message>
+    <message>
+        <source>Address already in use</source>
+        <translation>地址已被占用</translation>
+    </message>
+    <message>
+        <source>An error inside Dropline (%1): please report it.</source>
+        <translation>Dropline 内部出错（%1）：请报告此问题。</translation>
+    </message>
+    <message>
+        <source>Another Content-Type is needed</source>
+        <translation>需要另一种 Content-Type</translation>
+    </message>
+    <message>
+        <source>Another program holds the receiver&apos;s database, so %1 was not stored. Send it again shortly.</source>
+        <translation>另一个程序占用着接收端的数据库，因此 %1 未能存储。请稍后再次发送。</translation>
+    </message>
+    <message>
+        <source>Another receiver uses %1. Stop it, or give another folder with --data.</source>
+        <translation>另一个接收端正在使用 %1。请停止它，或用 --data 指定其他文件夹。</translation>
+    </message>
+    <message>
+        <source>Another request goes on with this upload; let that one end.</source>
+        <translation>另一个请求正在继续此上传；请让它完成。</translation>
+    </message>
+    <message>
+        <source>Another request has the upload</source>
+        <translation>另一个请求正占用此上传</translation>
+    </message>
+    <message>
+        <source>Another request is busy with this upload. Ask again in a moment.</source>
+        <translation>另一个请求正在处理此上传。请稍后再试。</translation>
+    </message>
+    <message>
+        <source>Another version of tus is needed</source>
+        <translation>需要另一个版本的 tus</translation>
+    </message>
+    <message>
+        <source>Busy workers have prefetched %1 tasks and %2 others are idle: set worker_prefetch_multiplier = 1, and task_acks_late = True</source>
+        <translation>忙碌的工作进程预取了 %1 个任务，而另有 %2 个空闲：请设置 worker_prefetch_multiplier = 1 和 task_acks_late = True</translation>
+    </message>
+    <message>
+        <source>Connection refused</source>
+        <translation>连接被拒绝</translation>
+    </message>
+    <message>
+        <source>Connection reset by peer</source>
+        <translation>连接被对方重置</translation>
+    </message>
+    <message>
+        <source>Connection timed out</source>
+        <translation>连接超时</translation>
+    </message>
+    <message>
+        <source>Device or resource busy</source>
+        <translation>设备或资源正忙</translation>
+    </message>
+    <message>
+        <source>Disk quota exceeded</source>
+        <translation>超出磁盘配额</translation>
+    </message>
+    <message>
+        <source>File exists</source>
+        <translation>文件已存在</translation>
+    </message>
+    <message>
+        <source>File name too long</source>
+        <translation>文件名过长</translation>
+    </message>
+    <message>
+        <source>Free some space or choose another place, then record again.</source>
+        <translation>请释放一些空间或选择其他位置，然后重新记录。</translation>
+    </message>
+    <message>
+        <source>Input/output error</source>
+        <translation>输入/输出错误</translation>
+    </message>
+    <message>
+        <source>Is a directory</source>
+        <translation>是文件夹</translation>
+    </message>
+    <message>
+        <source>It is looked through every %1 seconds, since %2</source>
+        <translation>每 %1 秒查看一遍，因为%2</translation>
+    </message>
+    <message>
+        <source>Method not allowed</source>
+        <translation>不允许的方法</translation>
+    </message>
+    <message>
+        <source>Network is unreachable</source>
+        <translation>网络不可达</translation>
+    </message>
+    <message>
+        <source>No port of %1 is free. Close programs that listen, then try again.</source>
+        <translation>%1 没有空闲端口。请关闭正在监听的程序，然后重试。</translation>
+    </message>
+    <message>
+        <source>No prefetched task waits beside idle workers any more</source>
+        <translation>不再有预取的任务在空闲的工作进程旁等待</translation>
+    </message>
+    <message>
+        <source>No route to host</source>
+        <translation>没有到主机的路由</translation>
+    </message>
+    <message>
+        <source>No space left on device</source>
+        <translation>设备上没有剩余空间</translation>
+    </message>
+    <message>
+        <source>No such file or directory</source>
+        <translation>没有此文件或文件夹</translation>
+    </message>
+    <message>
+        <source>Not a directory</source>
+        <translation>不是文件夹</translation>
+    </message>
+    <message>
+        <source>Not found</source>
+        <translation>未找到</translation>
+    </message>
+    <message>
+        <source>Nothing is at %1. Upload to /upload, see what is stored at /files.</source>
+        <translation>%1 处没有内容。请上传到 /upload，已存储的内容见 /files。</translation>
+    </message>
+    <message>
+        <source>Operation not permitted</source>
+        <translation>不允许的操作</translation>
+    </message>
+    <message>
+        <source>Operation timed out</source>
+        <translation>操作超时</translation>
+    </message>
+    <message>
+        <source>Others can reach the receiver on %1, so it needs a token: give one with --token, or listen on 127.0.0.1.</source>
+        <translation>其他人可以通过 %1 访问接收端，因此需要令牌：请用 --token 指定，或改为监听 127.0.0.1。</translation>
+    </message>
+    <message>
+        <source>Permission denied</source>
+        <translation>权限不足</translation>
+    </message>
+    <message>
+        <source>Port %1 is taken, so the receiver listens on port %2.</source>
+        <translation>端口 %1 已被占用，因此接收端改为监听端口 %2。</translation>
+    </message>
+    <message>
+        <source>Read-only file system</source>
+        <translation>只读文件系统</translation>
+    </message>
+    <message>
+        <source>Recording to %1 stopped: %2</source>
+        <translation>到 %1 的记录已停止：%2</translation>
+    </message>
+    <message>
+        <source>Recording to %1 stopped: %2. Free some space or choose another place, then record again.</source>
+        <translation>到 %1 的记录已停止：%2。请释放一些空间或选择其他位置，然后重新记录。</translation>
+    </message>
+    <message>
+        <source>S3 cannot be used as it is set up: %1</source>
+        <translation>按当前设置无法使用 S3：%1</translation>
+    </message>
+    <message>
+        <source>S3 needs boto3: install it by pip install &apos;dropline[s3]&apos;</source>
+        <translation>S3 需要 boto3：请用 pip install &apos;dropline[s3]&apos; 安装</translation>
+    </message>
+    <message>
+        <source>S3 takes no token and no headers: give the access key as user</source>
+        <translation>S3 不使用令牌和标头：请将访问密钥填为用户</translation>
+    </message>
+    <message>
+        <source>Send a boundary of at most 200 printable ASCII characters.</source>
+        <translation>请发送至多 200 个可打印 ASCII 字符的 boundary。</translation>
+    </message>
+    <message>
+        <source>Send an Upload-Offset: where the bytes belong.</source>
+        <translation>请发送 Upload-Offset：这些字节的位置。</translation>
+    </message>
+    <message>
+        <source>Send bytes along with the header Content-Type: %1.</source>
+        <translation>请连同标头 Content-Type: %1 一起发送字节。</translation>
+    </message>
+    <message>
+        <source>Send either Upload-Length or Upload-Defer-Length: 1.</source>
+        <translation>请发送 Upload-Length 或 Upload-Defer-Length: 1，二者择一。</translation>
+    </message>
+    <message>
+        <source>Send files in parts named `file`, and little else.</source>
+        <translation>请以名为 `file` 的部分发送文件，此外尽量不发送其他内容。</translation>
+    </message>
+    <message>
+        <source>Send multipart/form-data with a boundary, as `curl -F file=@PATH` does; the Content-Type was %1.</source>
+        <translation>请像 `curl -F file=@PATH` 那样发送带 boundary 的 multipart/form-data；收到的 Content-Type 是 %1。</translation>
+    </message>
+    <message>
+        <source>Send the bytes with the header Content-Type: %1.</source>
+        <translation>请用标头 Content-Type: %1 发送字节。</translation>
+    </message>
+    <message>
+        <source>Send the header Tus-Resumable: %1, the version that this receiver speaks.</source>
+        <translation>请发送标头 Tus-Resumable: %1，即此接收端使用的版本。</translation>
+    </message>
+    <message>
+        <source>Stale file handle</source>
+        <translation>文件句柄已失效</translation>
+    </message>
+    <message>
+        <source>Task %1</source>
+        <translation>任务 %1</translation>
+    </message>
+    <message>
+        <source>The %1 bytes of %2 that arrived do not have the SHA-256 in its Content-Digest. Send it again.</source>
+        <translation>收到的 %2 的 %1 字节与其 Content-Digest 中的 SHA-256 不符。请再次发送。</translation>
+    </message>
+    <message>
+        <source>The Content-Digest of %1 is malformed. Send sha-256=:BASE64: or leave it out.</source>
+        <translation>%1 的 Content-Digest 格式错误。请发送 sha-256=:BASE64:，或将其省略。</translation>
+    </message>
+    <message>
+        <source>The Content-Length is no whole number.</source>
+        <translation>Content-Length 不是整数。</translation>
+    </message>
+    <message>
+        <source>The Host %1 is not this receiver&apos;s: use http://127.0.0.1:%2.</source>
+        <translation>主机 %1 不是此接收端的：请使用 http://127.0.0.1:%2。</translation>
+    </message>
+    <message>
+        <source>The Idempotency-Key of %1 must be 1 to 255 printable ASCII characters.</source>
+        <translation>%1 的 Idempotency-Key 必须是 1 到 255 个可打印 ASCII 字符。</translation>
+    </message>
+    <message>
+        <source>The Upload-Length cannot be %1: %2 bytes have come.</source>
+        <translation>Upload-Length 不能是 %1：已收到 %2 字节。</translation>
+    </message>
+    <message>
+        <source>The Upload-Length was %1; it cannot change.</source>
+        <translation>Upload-Length 原为 %1，不能更改。</translation>
+    </message>
+    <message>
+        <source>The broker at %1 answers again</source>
+        <translation>位于 %1 的消息代理恢复答复</translation>
+    </message>
+    <message>
+        <source>The broker at %1 does not answer: check that it runs, and the network; what workers do meanwhile is not told</source>
+        <translation>位于 %1 的消息代理没有答复：请确认它在运行，并检查网络；此间工作进程的情况无从得知</translation>
+    </message>
+    <message>
+        <source>The bytes are not those that were announced</source>
+        <translation>字节与所声明的不同</translation>
+    </message>
+    <message>
+        <source>The bytes do not have their Upload-Checksum. Send them again.</source>
+        <translation>字节与其 Upload-Checksum 不符。请再次发送。</translation>
+    </message>
+    <message>
+        <source>The bytes do not have their checksum</source>
+        <translation>字节与其校验和不符</translation>
+    </message>
+    <message>
+        <source>The chunked body is malformed; nothing of it was stored.</source>
+        <translation>分块的正文格式错误；其中没有内容被存储。</translation>
+    </message>
+    <message>
+        <source>The connection broke. Send the request again.</source>
+        <translation>连接中断。请再次发送请求。</translation>
+    </message>
+    <message>
+        <source>The connection ended before the whole request had arrived.</source>
+        <translation>整个请求到达之前连接就结束了。</translation>
+    </message>
+    <message>
+        <source>The database %1 cannot be used (%2). Give one as sqlite:///PATH or postgresql://USER@HOST/NAME.</source>
+        <translation>数据库 %1 无法使用（%2）。请以 sqlite:///PATH 或 postgresql://USER@HOST/NAME 的形式指定。</translation>
+    </message>
+    <message>
+        <source>The database %1 could not be opened (%2). Check that it is there, whole and writable, or give another with --database.</source>
+        <translation>无法打开数据库 %1（%2）。请确认它存在、完好且可写，或用 --database 指定其他数据库。</translation>
+    </message>
+    <message>
+        <source>The database %1 needs the Python package %2. Install it; for PostgreSQL: pip install &apos;dropline[postgres]&apos;</source>
+        <translation>数据库 %1 需要 Python 包 %2。请安装；PostgreSQL 用：pip install &apos;dropline[postgres]&apos;</translation>
+    </message>
+    <message>
+        <source>The database %1 was written by a newer Dropline. Use that one, or give another database with --database.</source>
+        <translation>数据库 %1 由更新版本的 Dropline 写成。请使用该版本，或用 --database 指定其他数据库。</translation>
+    </message>
+    <message>
+        <source>The disk is full</source>
+        <translation>磁盘已满</translation>
+    </message>
+    <message>
+        <source>The disk of “%1” is not mounted any more: mount it again.</source>
+        <translation>“%1”所在的磁盘已不再挂载：请重新挂载。</translation>
+    </message>
+    <message>
+        <source>The history %1 cannot be used (%2): make room or make it writable, or set DROPLINE_HOME to another folder.</source>
+        <translation>历史 %1 无法使用（%2）：请腾出空间或使其可写，或将 DROPLINE_HOME 设为其他文件夹。</translation>
+    </message>
+    <message>
+        <source>The history %1 was written by a newer Dropline: update this one, or set DROPLINE_HOME to another folder.</source>
+        <translation>历史 %1 由更新版本的 Dropline 写成：请更新本程序，或将 DROPLINE_HOME 设为其他文件夹。</translation>
+    </message>
+    <message>
+        <source>The history was damaged (%1). It was set aside as %2, and a new one has begun: the charts no longer show what was before. What is sent does not depend on it.</source>
+        <translation>历史已损坏（%1）。已移存为 %2，并开始了新的历史：图表不再显示以前的内容。发送不受影响。</translation>
+    </message>
+    <message>
+        <source>The idempotency key belongs to other content</source>
+        <translation>幂等键属于其他内容</translation>
+    </message>
+    <message>
+        <source>The idempotency key of %1 was used before, for other content. Send it again with a new key.</source>
+        <translation>%1 的幂等键曾用于其他内容。请用新的键再次发送。</translation>
+    </message>
+    <message>
+        <source>The idempotency key stands for an upload of %1 bytes. Send this one with a new key.</source>
+        <translation>此幂等键对应 %1 字节的上传。请用新的键发送。</translation>
+    </message>
+    <message>
+        <source>The journal %1 cannot be used (%2): make room or make it writable, or set DROPLINE_HOME to another folder.</source>
+        <translation>传输日志 %1 无法使用（%2）：请腾出空间或使其可写，或将 DROPLINE_HOME 设为其他文件夹。</translation>
+    </message>
+    <message>
+        <source>The journal %1 was written by a newer Dropline: update this one, or set DROPLINE_HOME to another folder.</source>
+        <translation>传输日志 %1 由更新版本的 Dropline 写成：请更新本程序，或将 DROPLINE_HOME 设为其他文件夹。</translation>
+    </message>
+    <message>
+        <source>The journal cannot be written (%1): free some space in the data folder.</source>
+        <translation>传输日志无法写入（%1）：请在数据文件夹中释放一些空间。</translation>
+    </message>
+    <message>
+        <source>The journal was damaged (%1). It was set aside as %2, and %3 files that could be read of it were kept. Drop again what is missing; nothing is stored twice.</source>
+        <translation>传输日志已损坏（%1）。已移存为 %2，其中可读的 %3 个文件得以保留。请重新拖入缺少的文件；不会重复存储。</translation>
+    </message>
+    <message>
+        <source>The load ended early: a file cannot be made (%1).</source>
+        <translation>负载提前结束：无法创建文件（%1）。</translation>
+    </message>
+    <message>
+        <source>The multipart body is malformed: %1. Nothing of this request was stored; send it again, best with a library that builds the body.</source>
+        <translation>multipart 正文格式错误：%1。此请求的内容均未存储；请再次发送，最好使用能构造正文的库。</translation>
+    </message>
+    <message>
+        <source>The name %1 is longer than %2 characters. Shorten it.</source>
+        <translation>名称 %1 超过 %2 个字符。请缩短。</translation>
+    </message>
+    <message>
+        <source>The receiver cannot keep files in %1 (%2). Make it writable, or give another folder with --data.</source>
+        <translation>接收端无法在 %1 中保存文件（%2）。请使其可写，或用 --data 指定其他文件夹。</translation>
+    </message>
+    <message>
+        <source>The receiver cannot listen on %1 port %2 (%3). Choose another --host or --port.</source>
+        <translation>接收端无法监听 %1 的端口 %2（%3）。请选择其他 --host 或 --port。</translation>
+    </message>
+    <message>
+        <source>The receiver could not write</source>
+        <translation>接收端无法写入</translation>
+    </message>
+    <message>
+        <source>The receiver could not write (%1), so %2 was not stored. Check its disk and its database, then send it again.</source>
+        <translation>接收端无法写入（%1），因此 %2 未能存储。请检查其磁盘和数据库，然后再次发送。</translation>
+    </message>
+    <message>
+        <source>The receiver does not run, so nobody can be let in.</source>
+        <translation>接收端没有运行，因此无法让他人访问。</translation>
+    </message>
+    <message>
+        <source>The receiver failed</source>
+        <translation>接收端出错</translation>
+    </message>
+    <message>
+        <source>The receiver failed; its log says why. Try again.</source>
+        <translation>接收端出错；原因见其日志。请重试。</translation>
+    </message>
+    <message>
+        <source>The receiver is busy</source>
+        <translation>接收端正忙</translation>
+    </message>
+    <message>
+        <source>The receiver&apos;s database does not answer, so %1 was not stored. Send it again shortly.</source>
+        <translation>接收端的数据库没有答复，因此 %1 未能存储。请稍后再次发送。</translation>
+    </message>
+    <message>
+        <source>The receiver&apos;s database does not answer. Try again shortly.</source>
+        <translation>接收端的数据库没有答复。请稍后重试。</translation>
+    </message>
+    <message>
+        <source>The receiver&apos;s disk is full, so %1 was not stored. Free some space there and send it again.</source>
+        <translation>接收端的磁盘已满，因此 %1 未能存储。请在那里释放一些空间，然后再次发送。</translation>
+    </message>
+    <message>
+        <source>The request came too slowly</source>
+        <translation>请求到达得太慢</translation>
+    </message>
+    <message>
+        <source>The request came too slowly and was given up. Send it again.</source>
+        <translation>请求到达得太慢，已放弃。请再次发送。</translation>
+    </message>
+    <message>
+        <source>The request comes from elsewhere</source>
+        <translation>请求来自别处</translation>
+    </message>
+    <message>
+        <source>The request could not be understood</source>
+        <translation>无法理解请求</translation>
+    </message>
+    <message>
+        <source>The request ended early</source>
+        <translation>请求提前结束</translation>
+    </message>
+    <message>
+        <source>The request has no part named `file`. With curl: curl -F file=@PATH URL/upload</source>
+        <translation>请求中没有名为 `file` 的部分。用 curl 时：curl -F file=@PATH URL/upload</translation>
+    </message>
+    <message>
+        <source>The request holds no file</source>
+        <translation>请求不含文件</translation>
+    </message>
+    <message>
+        <source>The scan broke off: %1. Drop it again.</source>
+        <translation>扫描中断：%1。请重新拖入。</translation>
+    </message>
+    <message>
+        <source>The upload has another offset</source>
+        <translation>上传的偏移量不同</translation>
+    </message>
+    <message>
+        <source>The upload has expired</source>
+        <translation>上传已过期</translation>
+    </message>
+    <message>
+        <source>The upload is larger than the %1 bytes that this receiver takes. Send a smaller file, or have its limit raised.</source>
+        <translation>上传超过此接收端接受的 %1 字节。请发送更小的文件，或请对方提高上限。</translation>
+    </message>
+    <message>
+        <source>The web page at %1 may not use this receiver; open the receiver&apos;s own page instead.</source>
+        <translation>位于 %1 的网页不得使用此接收端；请改为打开接收端自己的网页。</translation>
+    </message>
+    <message>
+        <source>The whole file system was dropped: drop the folders in it.</source>
+        <translation>拖入了整个文件系统：请拖入其中的文件夹。</translation>
+    </message>
+    <message>
+        <source>There is no upload %1 (any more). Start it again with a POST to /tus/.</source>
+        <translation>上传 %1 不存在（或已不存在）。请向 /tus/ 发送 POST 重新开始。</translation>
+    </message>
+    <message>
+        <source>These bytes would make the upload longer than its %1 bytes. Send fewer.</source>
+        <translation>加上这些字节，上传会超过其 %1 字节。请少发送一些。</translation>
+    </message>
+    <message>
+        <source>This machine is in no network, so no other device can reach it. Connect it first.</source>
+        <translation>本机没有网络，其他设备无法连接。请先连接网络。</translation>
+    </message>
+    <message>
+        <source>This receiver needs its token: send the header `Authorization: Bearer TOKEN`.</source>
+        <translation>此接收端需要令牌：请发送标头 `Authorization: Bearer TOKEN`。</translation>
+    </message>
+    <message>
+        <source>This upload has %1 bytes, and these are for offset %2. Ask with HEAD where to go on.</source>
+        <translation>此上传已有 %1 字节，而这些字节属于偏移量 %2。请用 HEAD 查询从何处继续。</translation>
+    </message>
+    <message>
+        <source>This upload has expired. Start it again with a POST to /tus/.</source>
+        <translation>此上传已过期。请向 /tus/ 发送 POST 重新开始。</translation>
+    </message>
+    <message>
+        <source>This upload is joined from others; send more bytes to a new one.</source>
+        <translation>此上传由其他上传合并而成；更多字节请发送到新的上传。</translation>
+    </message>
+    <message>
+        <source>Too large</source>
+        <translation>过大</translation>
+    </message>
+    <message>
+        <source>Too many levels of symbolic links</source>
+        <translation>符号链接层数过多</translation>
+    </message>
+    <message>
+        <source>Too many listen already. Come back in a minute.</source>
+        <translation>监听者已过多。请一分钟后再来。</translation>
+    </message>
+    <message>
+        <source>Too many open files</source>
+        <translation>打开的文件过多</translation>
+    </message>
+    <message>
+        <source>Too many requests</source>
+        <translation>请求过多</translation>
+    </message>
+    <message>
+        <source>Upload-Checksum %1 is not in Base64.</source>
+        <translation>Upload-Checksum %1 不是 Base64。</translation>
+    </message>
+    <message>
+        <source>Upload-Checksum is the name of one of %1 and a digest in Base64; it was %2.</source>
+        <translation>Upload-Checksum 是 %1 之一的名称加 Base64 摘要；收到的是 %2。</translation>
+    </message>
+    <message>
+        <source>Upload-Concat must be `partial` or `final;` and addresses; it was %1.</source>
+        <translation>Upload-Concat 必须是 `partial`，或 `final;` 加地址；收到的是 %1。</translation>
+    </message>
+    <message>
+        <source>Upload-Metadata must be keys with values in Base64; that of %1 is not.</source>
+        <translation>Upload-Metadata 必须是键和 Base64 值；%1 的值不是。</translation>
+    </message>
+    <message>
+        <source>You ask this receiver too often. Wait, and send several files in a request.</source>
+        <translation>对此接收端的请求过于频繁。请稍候，并在一个请求中发送多个文件。</translation>
+    </message>
+    <message>
+        <source>[Errno %1] %2</source>
+        <translation>%2（错误 %1）</translation>
+    </message>
+    <message>
+        <source>[Errno %1] %2: %3</source>
+        <translation>%2（错误 %1）：%3</translation>
+    </message>
+    <message>
+        <source>a Celery fleet</source>
+        <translation>Celery 集群</translation>
+    </message>
+    <message>
+        <source>a device</source>
+        <translation>设备</translation>
+    </message>
+    <message>
+        <source>a limit of %1 bytes a second cannot be kept: use 10K or more</source>
+        <translation>无法保持每秒 %1 字节的上限：请使用 10K 或更高</translation>
+    </message>
+    <message>
+        <source>a list</source>
+        <translation>列表</translation>
+    </message>
+    <message>
+        <source>a named pipe, which has no end</source>
+        <translation>没有结尾的命名管道</translation>
+    </message>
+    <message>
+        <source>a share of large files lies from 0 to 1, not at %1</source>
+        <translation>大文件的比例应在 0 到 1 之间，不能是 %1</translation>
+    </message>
+    <message>
+        <source>a socket</source>
+        <translation>套接字</translation>
+    </message>
+    <message>
+        <source>a token and a user: choose one way to get in</source>
+        <translation>令牌和用户：请选择一种登录方式</translation>
+    </message>
+    <message>
+        <source>a worker vanished with %1</source>
+        <translation>一个工作进程带着%1消失了</translation>
+    </message>
+    <message>
+        <source>an address of S3 holds a bucket and a prefix only: s3://bucket/prefix</source>
+        <translation>S3 的地址只含存储桶和前缀：s3://bucket/prefix</translation>
+    </message>
+    <message>
+        <source>an object</source>
+        <translation>对象</translation>
+    </message>
+    <message>
+        <source>another place</source>
+        <translation>其他位置</translation>
+    </message>
+    <message>
+        <source>attempt to write a readonly database</source>
+        <translation>试图写入只读数据库</translation>
+    </message>
+    <message>
+        <source>check the access key and its secret.</source>
+        <translation>请检查访问密钥及其私钥。</translation>
+    </message>
+    <message>
+        <source>check the access key, its secret, and what it is allowed to do.</source>
+        <translation>请检查访问密钥、其私钥和所获权限。</translation>
+    </message>
+    <message>
+        <source>check the address and the kind of target.</source>
+        <translation>请检查地址和目标端的类型。</translation>
+    </message>
+    <message>
+        <source>check the address.</source>
+        <translation>请检查地址。</translation>
+    </message>
+    <message>
+        <source>check the bucket.</source>
+        <translation>请检查存储桶。</translation>
+    </message>
+    <message>
+        <source>check the name of the bucket.</source>
+        <translation>请检查存储桶的名称。</translation>
+    </message>
+    <message>
+        <source>check the user and password, or the token.</source>
+        <translation>请检查用户和密码，或令牌。</translation>
+    </message>
+    <message>
+        <source>clocks are behind ours: %1; set them by NTP</source>
+        <translation>有主机的时钟比本机慢：%1；请用 NTP 校准</translation>
+    </message>
+    <message>
+        <source>database disk image is malformed</source>
+        <translation>数据库文件已损坏</translation>
+    </message>
+    <message>
+        <source>database is locked</source>
+        <translation>数据库被锁定</translation>
+    </message>
+    <message>
+        <source>database or disk is full</source>
+        <translation>数据库或磁盘已满</translation>
+    </message>
+    <message>
+        <source>disk I/O error</source>
+        <translation>磁盘 I/O 错误</translation>
+    </message>
+    <message>
+        <source>events come more than %1 s late, and some were not counted in their time: the broker, its network or a host is overloaded</source>
+        <translation>事件迟到超过 %1 秒，有些未能及时计入：消息代理、其网络或某台主机过载</translation>
+    </message>
+    <message>
+        <source>file is not a database</source>
+        <translation>文件不是数据库</translation>
+    </message>
+    <message>
+        <source>it may pass.</source>
+        <translation>可能稍后就好。</translation>
+    </message>
+    <message>
+        <source>it points to %1: check that, and use it as the address.</source>
+        <translation>它指向 %1：请核实，并将其用作地址。</translation>
+    </message>
+    <message>
+        <source>it takes no files this way: check the address and the kind of target.</source>
+        <translation>它不以这种方式接收文件：请检查地址和目标端的类型。</translation>
+    </message>
+    <message>
+        <source>it takes no files this way: check the kind of target.</source>
+        <translation>它不以这种方式接收文件：请检查目标端的类型。</translation>
+    </message>
+    <message>
+        <source>it takes no such files: check the kind of target.</source>
+        <translation>它不接收这类文件：请检查目标端的类型。</translation>
+    </message>
+    <message>
+        <source>its disk is full: free some space there, then retry.</source>
+        <translation>其磁盘已满：请在那里释放一些空间，然后重试。</translation>
+    </message>
+    <message>
+        <source>its pool can&apos;t change its size</source>
+        <translation>其进程池无法改变规模</translation>
+    </message>
+    <message>
+        <source>job must be a string or a whole number, not %1</source>
+        <translation>job 必须是字符串或整数，不能是 %1</translation>
+    </message>
+    <message>
+        <source>kind must be one of %1, not %2</source>
+        <translation>kind 必须是 %1 之一，不能是 %2</translation>
+    </message>
+    <message>
+        <source>longer than %1 bytes, so this is not a log</source>
+        <translation>超过 %1 字节，因此不是日志</translation>
+    </message>
+    <message>
+        <source>more is told than one monitor takes in: one task in %1 was followed, and counts are scaled up from those; times are of those alone</source>
+        <translation>事件多于一个监视器所能处理：每 %1 个任务跟踪一个，计数由此放大；时间只取自这些任务</translation>
+    </message>
+    <message>
+        <source>no broker answers at %1 (%2)</source>
+        <translation>%1 没有消息代理答复（%2）</translation>
+    </message>
+    <message>
+        <source>no task events come from %1: start with -E, set worker_send_task_events, or attach with --enable-events</source>
+        <translation>%1 没有发来任务事件：请用 -E 启动，设置 worker_send_task_events，或用 --enable-events 连接</translation>
+    </message>
+    <message>
+        <source>no worker answers, so there is none to tune: start one</source>
+        <translation>没有工作进程答复，因此没有可调整的：请启动一个</translation>
+    </message>
+    <message>
+        <source>no worker answers: start one, or check the broker&apos;s URL</source>
+        <translation>没有工作进程答复：请启动一个，或检查消息代理的 URL</translation>
+    </message>
+    <message>
+        <source>nobody told of the beginning of %1</source>
+        <translation>无从得知%1何时开始</translation>
+    </message>
+    <message>
+        <source>nobody told when %1 came: set task_send_sent_event = True where tasks are sent from; until then arrivals are taken from the queue&apos;s length</source>
+        <translation>无从得知%1何时到达：请在发送任务处设置 task_send_sent_event = True；在此之前，到达数取自队列长度</translation>
+    </message>
+    <message>
+        <source>not JSON (%1)</source>
+        <translation>不是 JSON（%1）</translation>
+    </message>
+    <message>
+        <source>not UTF-8 text</source>
+        <translation>不是 UTF-8 文本</translation>
+    </message>
+    <message>
+        <source>not a JSON object but %1</source>
+        <translation>不是 JSON 对象，而是%1</translation>
+    </message>
+    <message>
+        <source>not a regular file</source>
+        <translation>非普通文件</translation>
+    </message>
+    <message>
+        <source>nothing is there: check the address.</source>
+        <translation>那里没有内容：请检查地址。</translation>
+    </message>
+    <message>
+        <source>others write the same files to the database</source>
+        <translation>其他程序向数据库写入了同样的文件</translation>
+    </message>
+    <message>
+        <source>receiver</source>
+        <translation>接收端</translation>
+    </message>
+    <message>
+        <source>server</source>
+        <translation>服务器</translation>
+    </message>
+    <message>
+        <source>size must be a whole number of bytes, not %1</source>
+        <translation>size 必须是整数字节，不能是 %1</translation>
+    </message>
+    <message>
+        <source>something else is in the way there: check the address.</source>
+        <translation>那里被其他东西占用：请检查地址。</translation>
+    </message>
+    <message>
+        <source>start it with CELERY_CUSTOM_WORKER_POOL=dropline.fleet.pool:TaskPool and -P custom, or with -P prefork</source>
+        <translation>请用 CELERY_CUSTOM_WORKER_POOL=dropline.fleet.pool:TaskPool 和 -P custom 启动，或用 -P prefork</translation>
+    </message>
+    <message>
+        <source>t goes back from %1 to %2; sort the log by t</source>
+        <translation>t 从 %1 退回到 %2；请按 t 对日志排序</translation>
+    </message>
+    <message>
+        <source>t is %1, which is not a time</source>
+        <translation>t 是 %1，不是时间</translation>
+    </message>
+    <message>
+        <source>t must be a number of seconds, not %1</source>
+        <translation>t 必须是秒数，不能是 %1</translation>
+    </message>
+    <message>
+        <source>the connection broke in the head of the answer</source>
+        <translation>连接在答复的开头中断</translation>
+    </message>
+    <message>
+        <source>the connection to the broker was lost for a while, and events with it</source>
+        <translation>与消息代理的连接曾中断一段时间，此间的事件已丢失</translation>
+    </message>
+    <message>
+        <source>the disk is too slow. %1</source>
+        <translation>磁盘太慢。%1</translation>
+    </message>
+    <message>
+        <source>the file is larger than it takes: raise its limit, or send it elsewhere.</source>
+        <translation>文件超过它接受的大小：请提高其上限，或发送到别处。</translation>
+    </message>
+    <message>
+        <source>the fleet changed its size; when is known to 2 s</source>
+        <translation>集群改变了规模；其时刻只精确到 2 秒</translation>
+    </message>
+    <message>
+        <source>the header “%1” is set by Dropline: leave it out</source>
+        <translation>标头“%1”由 Dropline 设置：请去掉</translation>
+    </message>
+    <message>
+        <source>the keyring cannot be used (%1): check its settings</source>
+        <translation>密钥环无法使用（%1）：请检查其设置</translation>
+    </message>
+    <message>
+        <source>the keyring is locked: unlock it, then try again</source>
+        <translation>密钥环已锁定：请解锁后重试</translation>
+    </message>
+    <message>
+        <source>the line is closed</source>
+        <translation>发送线已关闭</translation>
+    </message>
+    <message>
+        <source>the log doesn&apos;t tell the size of every job: record one anew</source>
+        <translation>日志没有记下每个任务的大小：请重新记录一份</translation>
+    </message>
+    <message>
+        <source>the log has no %1 file to draw from: record one with some</source>
+        <translation>日志中没有可供抽取的 %1 文件：请记录一份含有这类文件的</translation>
+    </message>
+    <message>
+        <source>the name is longer than it takes: shorten it.</source>
+        <translation>名称超过它接受的长度：请缩短。</translation>
+    </message>
+    <message>
+        <source>the order %1 needs the size of every job, which the log doesn&apos;t tell: record one anew</source>
+        <translation>次序 %1 需要每个任务的大小，而日志没有记下：请重新记录一份</translation>
+    </message>
+    <message>
+        <source>the process that walked the folders was ended</source>
+        <translation>遍历文件夹的进程已终止</translation>
+    </message>
+    <message>
+        <source>the proxy is no address like http://host:port: a user and a password of it belong into the environment variable HTTPS_PROXY</source>
+        <translation>代理不是 http://host:port 这样的地址：其用户和密码应放在环境变量 HTTPS_PROXY 中</translation>
+    </message>
+    <message>
+        <source>the proxy wants to know who you are: set HTTPS_PROXY to http://user:password@proxy.</source>
+        <translation>代理要求身份验证：请将 HTTPS_PROXY 设为 http://user:password@proxy。</translation>
+    </message>
+    <message>
+        <source>the rest of this upload</source>
+        <translation>此上传的其余部分</translation>
+    </message>
+    <message>
+        <source>the system does not tell of all changes in it, as is usual for network folders and links to folders; elsewhere raise the limit of inotify&apos;s watches.</source>
+        <translation>系统不通知其中的全部变化，网络文件夹和指向文件夹的链接通常如此；否则请提高 inotify 的监视上限。</translation>
+    </message>
+    <message>
+        <source>the system does not tell of changes in it (%1): where that is a limit of inotify, raise it to have them told.</source>
+        <translation>系统不通知其中的变化（%1）：若是 inotify 的上限所致，请提高上限。</translation>
+    </message>
+    <message>
+        <source>the token is empty or holds characters that none can hold: check it</source>
+        <translation>令牌为空，或含有不允许的字符：请检查</translation>
+    </message>
+    <message>
+        <source>the watcher is closed</source>
+        <translation>监视器已关闭</translation>
+    </message>
+    <message>
+        <source>this system has no keyring to keep passwords in: start one (GNOME Keyring, KWallet), or give the password by DROPLINE_PASSWORD or the token by DROPLINE_TOKEN</source>
+        <translation>本系统没有可保存密码的密钥环：请启动一个（GNOME Keyring、KWallet），或用 DROPLINE_PASSWORD 提供密码、用 DROPLINE_TOKEN 提供令牌</translation>
+    </message>
+    <message>
+        <source>unable to open database file</source>
+        <translation>无法打开数据库文件</translation>
+    </message>
+    <message>
+        <source>watching has ended</source>
+        <translation>观察已结束</translation>
+    </message>
+    <message>
+        <source>what had been done was run again: %1</source>
+        <translation>已完成的又运行了一遍：%1</translation>
+    </message>
+    <message>
+        <source>what was there is gone: check the address.</source>
+        <translation>原来的内容已不存在：请检查地址。</translation>
+    </message>
+    <message>
+        <source>worker must be a whole number, not %1</source>
+        <translation>worker 必须是整数，不能是 %1</translation>
+    </message>
+    <message>
+        <source>workers must be a whole number from 0 on, not %1</source>
+        <translation>workers 必须是从 0 起的整数，不能是 %1</translation>
+    </message>
+    <message>
+        <source>you may not write there: ask for permission, or choose another folder.</source>
+        <translation>没有写入权限：请申请权限，或选择其他文件夹。</translation>
+    </message>
+    <message>
+        <source>“%1” asks for %2: use one of %3</source>
+        <translation>“%1”要求使用 %2：请使用 %3 之一</translation>
+    </message>
+    <message>
+        <source>“%1” cannot be read (%2): check its disk, then drop it again.</source>
+        <translation>“%1”无法读取（%2）：请检查其磁盘，然后重新拖入。</translation>
+    </message>
+    <message>
+        <source>“%1” cannot be read (%2): check its disk, then retry.</source>
+        <translation>“%1”无法读取（%2）：请检查其磁盘，然后重试。</translation>
+    </message>
+    <message>
+        <source>“%1” cannot be read (%2): check its disk.</source>
+        <translation>“%1”无法读取（%2）：请检查其磁盘。</translation>
+    </message>
+    <message>
+        <source>“%1” cannot have the name “%2” there: rename it.</source>
+        <translation>“%1”在那里不能使用名称“%2”：请重命名。</translation>
+    </message>
+    <message>
+        <source>“%1” changed while it was read: it is sent again whole once it rests.</source>
+        <translation>“%1”在读取时发生了变化：待其不再变化后会重新完整发送。</translation>
+    </message>
+    <message>
+        <source>“%1” has grown: it is sent again alone.</source>
+        <translation>“%1”变大了：将单独重新发送。</translation>
+    </message>
+    <message>
+        <source>“%1” is %2: only files are sent.</source>
+        <translation>“%1”是%2：只能发送文件。</translation>
+    </message>
+    <message>
+        <source>“%1” is a link that leads round to itself: remove it.</source>
+        <translation>“%1”是绕回自身的链接：请删除。</translation>
+    </message>
+    <message>
+        <source>“%1” is a link to something that is not there: put that back or leave it.</source>
+        <translation>“%1”是指向不存在之物的链接：请将其放回，或不必理会。</translation>
+    </message>
+    <message>
+        <source>“%1” is a whole file system: watch the folders in it.</source>
+        <translation>“%1”是整个文件系统：请监视其中的文件夹。</translation>
+    </message>
+    <message>
+        <source>“%1” is larger than %2 takes (%3 bytes): send it elsewhere.</source>
+        <translation>“%1”超过 %2 接受的大小（%3 字节）：请发送到别处。</translation>
+    </message>
+    <message>
+        <source>“%1” is no address of a folder: use https://host/path</source>
+        <translation>“%1”不是文件夹的地址：请使用 https://host/path</translation>
+    </message>
+    <message>
+        <source>“%1” is no address of a form: use http://host/path</source>
+        <translation>“%1”不是表单的地址：请使用 http://host/path</translation>
+    </message>
+    <message>
+        <source>“%1” is no address of a receiver: use http://host:port</source>
+        <translation>“%1”不是接收端的地址：请使用 http://host:port</translation>
+    </message>
+    <message>
+        <source>“%1” is no address of a tus server: use https://host/path</source>
+        <translation>“%1”不是 tus 服务器的地址：请使用 https://host/path</translation>
+    </message>
+    <message>
+        <source>“%1” is no address of an S3 store: use https://host</source>
+        <translation>“%1”不是 S3 存储的地址：请使用 https://host</translation>
+    </message>
+    <message>
+        <source>“%1” is no broker&apos;s URL that Celery knows: %2</source>
+        <translation>“%1”不是 Celery 认得的消息代理 URL：%2</translation>
+    </message>
+    <message>
+        <source>“%1” is no folder: put the folder back.</source>
+        <translation>“%1”不是文件夹：请将文件夹放回。</translation>
+    </message>
+    <message>
+        <source>“%1” is no header: use &apos;Name: value&apos;</source>
+        <translation>“%1”不是标头：请使用 &apos;Name: value&apos;</translation>
+    </message>
+    <message>
+        <source>“%1” is no longer a file: drop it again.</source>
+        <translation>“%1”已不再是文件：请重新拖入。</translation>
+    </message>
+    <message>
+        <source>“%1” is no rate: write bytes a second, such as 800K, 5M or 1.5G</source>
+        <translation>“%1”不是速率：请写每秒字节数，例如 800K、5M 或 1.5G</translation>
+    </message>
+    <message>
+        <source>“%1” is no user name: a colon cannot be in one</source>
+        <translation>“%1”不是用户名：其中不能有冒号</translation>
+    </message>
+    <message>
+        <source>“%1” is not there any more: put it back, then drop it again.</source>
+        <translation>“%1”已不存在：请将其放回，然后重新拖入。</translation>
+    </message>
+    <message>
+        <source>“%1” is not there any more: put it back, then retry.</source>
+        <translation>“%1”已不存在：请将其放回，然后重试。</translation>
+    </message>
+    <message>
+        <source>“%1” is not there: put it back or mount its disk.</source>
+        <translation>“%1”不存在：请将其放回，或挂载其磁盘。</translation>
+    </message>
+    <message>
+        <source>“%1” is to be sent to by %2, not by %3: leave one of them out</source>
+        <translation>“%1”的发送方式既是 %2，又是 %3：请去掉其一</translation>
+    </message>
+    <message>
+        <source>“%1” is watched already, as a part of “%2”.</source>
+        <translation>“%1”已作为“%2”的一部分受到监视。</translation>
+    </message>
+    <message>
+        <source>“%1” is watched, a part of “%2”: stop watching that first.</source>
+        <translation>“%1”已受监视，是“%2”的一部分：请先停止监视它。</translation>
+    </message>
+    <message>
+        <source>“%1” lies too deep to be read: move it further up, then drop it again.</source>
+        <translation>“%1”层级过深，无法读取：请移到更高层级，然后重新拖入。</translation>
+    </message>
+    <message>
+        <source>“%1” may not be read: give yourself permission to, then drop it again.</source>
+        <translation>“%1”没有读取权限：请授予自己权限，然后重新拖入。</translation>
+    </message>
+    <message>
+        <source>“%1” may not be read: give yourself permission to, then retry.</source>
+        <translation>“%1”没有读取权限：请授予自己权限，然后重试。</translation>
+    </message>
+    <message>
+        <source>“%1” may not be read: give yourself permission to.</source>
+        <translation>“%1”没有读取权限：请授予自己权限。</translation>
+    </message>
+    <message>
+        <source>“s3://%1” names no bucket: use s3://bucket/prefix</source>
+        <translation>“s3://%1”没有存储桶名称：请使用 s3://bucket/prefix</translation>
+    </message>
+</context>
+<context>
     <name>Curve</name>
     <message>
         <source>What is predicted for each number of workers</source>
@@ -1291,7 +2618,7 @@
     <name>Notice</name>
     <message>
         <source>Copy details</source>
-        <extracomment>Notices shown at most; an older one makes room.</extracomment>
+        <extracomment>Notices shown at most; an older one makes room. As it was said, in core&apos;s words where it comes from there.</extracomment>
         <translation>复制详细信息</translation>
     </message>
     <message>
