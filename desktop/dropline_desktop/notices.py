@@ -34,15 +34,15 @@ class Notice(QFrame):
         #: As it was said, in core's words where it comes from there.
         self.text = text
         self._count = 1
-        picture = QLabel()
-        picture.setPixmap(icon("warning", theme).pixmap(18, 18))
+        self._theme = theme
+        self._picture = QLabel()
         self._label = QLabel()
         self._label.setWordWrap(True)
         self._label.setTextFormat(Qt.TextFormat.PlainText)
         self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(Space.M, Space.S, Space.S, Space.S)
-        layout.addWidget(picture)
+        layout.addWidget(self._picture)
         layout.addWidget(self._label, 1)
         self._copy: QPushButton | None = None
         if details:
@@ -53,7 +53,12 @@ class Notice(QFrame):
         self._dismiss.setIcon(icon("cancel", theme))
         self._dismiss.clicked.connect(self.dismissed)
         layout.addWidget(self._dismiss)
+        theme.changed.connect(self._dress)
+        self._dress()
         worded(self, self._word)
+
+    def _dress(self) -> None:
+        self._picture.setPixmap(icon("warning", self._theme).pixmap(18, 18))
 
     def _word(self) -> None:
         if self._copy is not None:

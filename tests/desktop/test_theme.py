@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from dropline_desktop.charts.contents import CHARTS, Chart
+from dropline_desktop.notices import Notice
 from dropline_desktop.theme import DARK, LIGHT, Colours, Line, Mode, Size, Theme, palette
 
 SCHEMES = pytest.mark.parametrize("scheme", [LIGHT, DARK], ids=["light", "dark"])
@@ -195,6 +196,15 @@ def test_the_depth_of_a_part_adds_nothing_to_the_work_of_a_change(
     assert heard.count(QEvent.Type.StyleChange) <= 2
     assert field.palette().color(QPalette.ColorRole.WindowText) == QColor(DARK.text)
     assert DARK.border in window.styleSheet()
+
+
+def test_the_sign_of_a_notice_follows_the_theme(theme: Theme, qtbot: QtBot) -> None:
+    notice = Notice(theme, "Something is wrong.", "")
+    qtbot.addWidget(notice)
+    (sign,) = (label for label in notice.findChildren(QLabel) if not label.pixmap().isNull())
+    light = sign.pixmap().toImage()
+    theme.set_mode(Mode.DARK)
+    assert sign.pixmap().toImage() != light
 
 
 class Changing(QWidget):
