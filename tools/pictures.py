@@ -63,7 +63,7 @@ SETTLE = 2.0
 FILES, BEFORE, AFTER = 120_000, 2, 8
 #: The film: files that are dropped, seconds until more workers come and until its end, frames a
 #: second, and the width of its picture.
-FILM_FILES, FILM_MORE, FILM_END, FILM_RATE, FILM_WIDTH = 12_000, 5.0, 14.0, 4, 1080
+FILM_FILES, FILM_MORE, FILM_END, FILM_RATE, FILM_WIDTH = 30_000, 5.0, 14.0, 4, 1080
 
 
 class Session:
