@@ -31,8 +31,6 @@ class Template:
         #: What is fixed, and the numbers of the places in between: "", "1", " is ", "2", "".
         self._parts = _PLACE.split(text)
         self.fixed = sum(map(len, self._parts[::2]))
-        fixed = [re.escape(part) for part in self._parts[::2]]
-        self._pattern = re.compile("(.*?)".join(fixed), re.DOTALL)
 
     @property
     def edge(self) -> tuple[str, str]:
@@ -43,9 +41,26 @@ class Template:
         return (first[:EDGE], "") if len(first) >= EDGE else ("", "")
 
     def filled_in(self, text: str) -> tuple[str, ...] | None:
-        """What fills the places of this template in a text; None when it is of another."""
-        found = self._pattern.fullmatch(text)
-        return found.groups() if found else None
+        """What fills the places of this template in a text; None when it is of another.
+
+        Each fixed part is taken where it first comes: a regular expression would go back and try
+        others, which takes seconds for a long text that repeats them.
+        """
+        first, *rest = self._parts[::2]
+        if not rest:
+            return () if text == first else None
+        *inner, last = rest
+        at, end = len(first), len(text) - len(last)
+        if at > end or not text.startswith(first) or not text.endswith(last):
+            return None
+        values = []
+        for part in inner:
+            found = text.find(part, at, end)
+            if found < 0:
+                return None
+            values.append(text[at:found])
+            at = found + len(part)
+        return (*values, text[at:end])
 
     def quoted(self, place: int) -> bool:
         """Whether a place is in quotes: what stands there is a name, and no sentence."""

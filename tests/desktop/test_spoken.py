@@ -69,6 +69,13 @@ def test_no_template_is_taken_for_another(template: str) -> None:
     assert spoken(said) == PLACE.sub(lambda place: f"值{place[1]}", own)
 
 
+@given(st.lists(st.text("ab", max_size=2), min_size=1, max_size=5), st.text("ab", max_size=9))
+def test_places_take_as_little_as_they_can(fixed: list[str], text: str) -> None:
+    template = "".join(f"{part}%{place}" for place, part in enumerate(fixed[:-1], 1)) + fixed[-1]
+    found = re.fullmatch("(.*?)".join(fixed), text)
+    assert Template(template).filled_in(text) == (found.groups() if found else None)
+
+
 def test_sentences_in_sentences_are_translated() -> None:
     said = (
         "http://h:1 answered 507: The receiver's disk is full, so %1 was not stored. Free some "
