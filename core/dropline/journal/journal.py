@@ -38,6 +38,7 @@ KEEP_ROWS = 2_000_000
 TRIM_EVERY = 100_000
 #: Rows that one statement adds or changes, while there are as many.
 _SIZES = (100, 10, 1)
+#: `os.fsencode` asks for them at every call.
 _ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
 
@@ -293,7 +294,7 @@ class Journal:
         """Whether the file was sent and is unchanged since."""
         with self._read() as db:
             known = self._by_hash(db, target, [_row(file)[0]])
-        _, old = known.get((file.path, file.name), (0, None))
+        _, old = known.get((file.path, file.name), _UNKNOWN)
         return (
             old is not None
             and old.state is State.SENT

@@ -139,13 +139,12 @@ class Upload:
     def _sync(self) -> None:
         """See onto the disk what was received; a file that cannot be is refused."""
         for number, spool in self._unsynced:
-            name = self._taken[number][0]
             try:
-                with _Storing(name):
-                    spool.finish()
-            except FileProblem as problem:
+                spool.finish()
+            except OSError as error:
                 spool.discard()
-                self._taken[number] = name, problem
+                name = self._taken[number][0]
+                self._taken[number] = name, storage_problem(error, repr(name))
         self._unsynced.clear()
         self._unsynced_bytes = 0
 
@@ -173,9 +172,10 @@ class Upload:
         announced = _announced(name, headers)
         part_key = headers.get("Idempotency-Key")
         key = checked_key(name, part_key or self._key)
-        storing = _Storing(name)
-        with storing:
+        try:
             spool = self._spools.enter_context(self._store.spool(self._room))
+        except OSError as error:
+            raise storage_problem(error, repr(name)) from error
         try:
             for data in chunks:
                 if self._max_size is not None and spool.size + len(data) > self._max_size:
@@ -184,9 +184,11 @@ class Upload:
                         f"{name!r} is larger than the {self._max_size:,} bytes that this receiver "
                         "takes. Send a smaller file, or have its limit raised.",
                     )
-                with storing:
+                try:
                     self._store.check_room()
                     spool.write(data)
+                except OSError as error:
+                    raise storage_problem(error, repr(name)) from error
             spool.flush()
             digest = spool.sha256()
             if announced is not None and announced != digest:
@@ -221,31 +223,6 @@ def publish(bus: EventBus, event: FileReceived) -> Pending:
     """Tell of a received file; the storing handler's answer."""
     results = bus.publish(event).results
     return next(result for result in results if isinstance(result, Pending))
-
-
-class _Storing:
-    """Refuses the file when the disk cannot take it; used with `with`, as often as need be.
-
-    `contextlib.contextmanager` would make three objects each time, at a tenth of what a small file
-    takes.
-    """
-
-    __slots__ = ("_name",)
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if isinstance(error, OSError):
-            raise storage_problem(error, repr(self._name)) from error
 
 
 def _skip(chunks: Iterable[bytes], room: int) -> int:
