@@ -26,7 +26,7 @@ from dropline import __version__
 from dropline.home import Home
 from dropline_desktop.icons import application_icon
 from dropline_desktop.language import worded
-from dropline_desktop.spoken import spoken
+from dropline_desktop.spoken import why
 from dropline_desktop.theme import Space
 
 #: What `make dist` writes beside the bundled program.
@@ -111,7 +111,7 @@ def licences() -> str:
         try:
             return (Path(sys.executable).parent / LICENCES).read_text("utf-8")
         except OSError as error:
-            return f"{LICENCES}: {spoken(error.strerror or str(error))}"
+            return f"{LICENCES}: {why(error)}"
     lines = {
         f"{found.metadata['Name']} {found.version}: {_licence(found)}"
         for found in brought("dropline")

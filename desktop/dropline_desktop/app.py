@@ -36,7 +36,7 @@ from dropline_desktop.samples import make_samples
 from dropline_desktop.settings import Settings
 from dropline_desktop.settings.profile import Profile
 from dropline_desktop.signals import StopSignals
-from dropline_desktop.spoken import spoken
+from dropline_desktop.spoken import why
 from dropline_desktop.taskbar import Taskbar
 from dropline_desktop.theme import Mode, Theme
 from dropline_desktop.tray import Tray
@@ -322,7 +322,7 @@ class Application(QObject):
                     "The sample files can't be made: {}. Free some room, or drop files of your "
                     "own.",
                 )
-                self._refused.emit(say.format(spoken(error.strerror or str(error))))
+                self._refused.emit(say.format(why(error)))
             else:
                 self.engine.do(lambda line: line.drop([str(made)]))
 
@@ -338,7 +338,7 @@ class Application(QObject):
                     "Dropline can't be set to start at login, or not to: {}. See that your folder "
                     "of settings can be written to.",
                 )
-                self._refused.emit(say.format(spoken(error.strerror or str(error))))
+                self._refused.emit(say.format(why(error)))
                 self._starts.emit(not on)
 
         threading.Thread(target=keep, name="autostart", daemon=True).start()

@@ -72,6 +72,11 @@ def spoken(text: str) -> str:
     return _spoken(text, DEEPEST)
 
 
+def why(error: Exception) -> str:
+    """What went wrong, in the language of the window: the system's words, where they are known."""
+    return spoken(getattr(error, "strerror", None) or str(error))
+
+
 def _spoken(text: str, depth: int) -> str:
     if not depth or (said := _template_of(text)) is None:
         return text

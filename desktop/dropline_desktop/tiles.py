@@ -144,6 +144,7 @@ class Tile(QFrame):
         self._help.setStyleSheet(f"color: {colours.muted}")
         self._name.setFont(caption)
         self._name.setStyleSheet(f"color: {colours.failed if self._alarm else colours.muted}")
+        # An ordinary rate and range, so that these are neither written small nor cut.
         words, figure = QFontMetrics(caption), QFontMetrics(self._theme.font(Size.FIGURE))
         head = self._symbol.sizeHint().width() + Space.S + self._help.sizeHint().width()
         name = words.horizontalAdvance(self._plain_name)

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from dropline.report import Run, page, picture
 from dropline_desktop.charts.contents import COLUMNS
 from dropline_desktop.charts.history import Floats
-from dropline_desktop.spoken import spoken
+from dropline_desktop.spoken import why
 
 
 class Writer(QObject):
@@ -40,10 +40,10 @@ class Writer(QObject):
                 os.replace(partial, path)
             except (OSError, ValueError) as error:
                 partial.unlink(missing_ok=True)
-                reason = getattr(error, "strerror", None) or str(error)
-                reason = spoken(reason)
                 self.failed.emit(
-                    self.tr("{} was not written: {}. Choose another folder.").format(path, reason)
+                    self.tr("{} was not written: {}. Choose another folder.").format(
+                        path, why(error)
+                    )
                 )
             else:
                 self.written.emit(str(path))

@@ -10,7 +10,7 @@ from typing import Any
 from PySide6.QtCore import QCoreApplication
 
 from dropline_desktop.settings.forms import Setting
-from dropline_desktop.spoken import spoken
+from dropline_desktop.spoken import why
 
 translate = QCoreApplication.translate
 
@@ -71,7 +71,7 @@ def read(path: Path) -> str:
             )
         return content.decode("utf-8")
     except OSError as error:
-        raise ValueError(spoken(error.strerror or str(error))) from error
+        raise ValueError(why(error)) from error
     except UnicodeDecodeError as error:
         raise ValueError(_foreign()) from error
 
