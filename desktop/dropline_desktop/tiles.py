@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -198,6 +198,11 @@ class Tiles(QWidget):
         self._show_window(self._seconds)
         self._arrange()
 
+    def minimumSizeHint(self) -> QSize:
+        """As narrow as two rows are: what shows one may be made narrower in one go."""
+        hint = super().minimumSizeHint()
+        return QSize(min(hint.width(), self._two_rows * self._least), hint.height())
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """One row where there is room, else two."""
         super().resizeEvent(event)
@@ -234,10 +239,19 @@ class Tiles(QWidget):
         column.addLayout(self._grid)
         self._arrange()
 
+    @property
+    def _least(self) -> int:
+        """What a tile and the gap beside it take."""
+        return max(tile.minimumWidth() for tile in self.tiles) + Space.S
+
+    @property
+    def _two_rows(self) -> int:
+        """The columns of two rows."""
+        return (len(self.tiles) + 1) // 2
+
     def _arrange(self) -> None:
         count = len(self.tiles)
-        least = max(tile.minimumWidth() for tile in self.tiles) + Space.S
-        columns = count if self.width() >= count * least else (count + 1) // 2
+        columns = count if self.width() >= count * self._least else self._two_rows
         if columns != self._columns:
             self._columns = columns
             for i, tile in enumerate(self.tiles):

@@ -89,6 +89,7 @@ def shown(app: Application, page: SimulationPage, others: list[QWidget]) -> Iter
         for size in SIZES:
             window.resize(*size)
             settle(app, page)
+            assert (window.width(), window.height()) == size, "it does not fit"
             yield f"{state} {size}", window
     window.hide_simulation(page)
     for other in others:

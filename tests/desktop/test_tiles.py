@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontMetrics
-from PySide6.QtWidgets import QApplication, QLabel, QToolButton, QToolTip
+from PySide6.QtWidgets import QApplication, QLabel, QToolButton, QToolTip, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from dropline_desktop import quantities as q
@@ -196,3 +196,25 @@ def test_no_symbol_is_cut_off_in_a_row_that_just_fits(
         for shown in tiles.tiles:
             symbol = shown.findChildren(QLabel)[0]
             assert symbol.width() >= symbol.sizeHint().width(), (width, symbol.text())
+
+
+@pytest.mark.parametrize("language", [Language.ENGLISH, Language.CHINESE])
+def test_a_row_may_become_two_at_once(
+    tiles: Tiles, theme: Theme, translation: Translation, qtbot: QtBot, language: Language
+) -> None:
+    """A regression: a window was kept as wide as one row of tiles until it was resized again."""
+    window = QWidget()
+    qtbot.addWidget(window)
+    QVBoxLayout(window).addWidget(tiles)
+    theme.dress(window)
+    translation.speak(language)
+    window.resize(1280, 100)
+    with qtbot.waitExposed(window):
+        window.show()
+    narrow = window.minimumSizeHint().width()
+    assert narrow < sum(each.minimumWidth() for each in tiles.tiles)
+    window.resize(narrow, 100)
+    QApplication.processEvents()
+    assert window.width() == narrow
+    assert all(each.width() >= each.minimumWidth() for each in tiles.tiles)
+    tiles.setParent(None)  # the fixture closes them
