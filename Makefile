@@ -6,6 +6,9 @@
 .PHONY: help run test test-all check bench guide pictures translations dist lock
 
 ARGS ?=
+# Tests mostly wait, so more of them run than there are cores; those of a module stay together, as
+# they share what they start.
+TOGETHER := -n 4 --dist loadscope
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -26,13 +29,13 @@ run: ## the window, or the guided demo where there is no display
 	$(prepare)
 	@$(BIN)/dropline $(ARGS)
 
-test: ## the tests
+test: ## the tests; one after the other: ARGS="-n 0"
 	$(prepare)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(TOGETHER) $(ARGS)
 
 test-all: ## the tests, with those of brokers and browser where they exist
 	$(prepare)
-	@$(BIN)/python -m pytest $(wildcard tests/core tests/desktop tests/system tests/brokers tests/browser tests/release) $(ARGS)
+	@$(BIN)/python -m pytest $(wildcard tests/core tests/desktop tests/system tests/brokers tests/browser tests/release) $(TOGETHER) $(ARGS)
 
 check: ## format, lint, types, import contracts and translations
 	$(prepare)

@@ -37,7 +37,7 @@ Until = Callable[..., None]
 def until() -> Until:
     """`until(condition)`: wait until it is true; fail when it isn't within some seconds."""
 
-    def wait(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    def wait(condition: Callable[[], object], seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "waited too long"

@@ -96,7 +96,7 @@ def send(
     heard: Any,
     until: Until,
     *paths: Path | str,
-    seconds: float = 20,
+    seconds: float = 60,
     again: bool = False,
 ) -> str:
     """Drop the paths and wait until the line has dealt with all of it; the drop's id."""
@@ -365,7 +365,7 @@ def test_a_file_that_grows_is_sent_whole_once_it_rests(
     until(lambda: heard.of(FileRetried))
     growth.rest()
     until(lambda: not line.scanning)
-    assert line.station.wait_drained(10)
+    assert line.station.wait_drained(60)
     settle(heard)
     assert "changed while it was read" in heard.of(FileRetried)[0].reason
     sent = uploaded(heard)
@@ -749,7 +749,7 @@ def test_files_can_be_cancelled_while_they_wait_and_while_they_are_sent(
     until(lambda: len(server.requests) == 3)  # the free worker took the next
     line.cancel()
     until(lambda: len(heard.of(FileCancelled)) == 5)
-    assert line.station.wait_drained(10)
+    assert line.station.wait_drained(60)
     assert not heard.of(FileUploaded, FileFailed, FileRetried)
     until(lambda: sum(event.cancelled for event in heard.of(StationDrained)) == 5)
 

@@ -106,7 +106,7 @@ def plant(folder: Path, sizes: list[int] = SIZES) -> dict[str, str]:
     return digests
 
 
-def finish(line: Line, heard: Any, until: Until, seconds: float = 20) -> None:
+def finish(line: Line, heard: Any, until: Until, seconds: float = 60) -> None:
     """Wait until the line has dealt with everything, and all of that was heard."""
     until(lambda: not line.scanning, seconds)
     assert line.station.wait_drained(seconds), line.station.counts()
@@ -362,7 +362,8 @@ def test_the_wait_that_is_asked_for_is_kept(
     header = format_datetime(now + timedelta(seconds=30), usegmt=True) if as_date else "30"
     proxy.meet(*[Instead(refusal(status, f"Retry-After: {header}"))] * len(expected))
     line.drop([str(tmp_path / "tree")])
-    until(lambda: len(heard.of(FileRetried)) == len(expected))
+    # A file whose turn comes after the first answer waits without having asked.
+    until(lambda: line.station.counts().waiting == len(expected) and heard.of(FileRetried))
     for event in heard.of(FileRetried):
         assert (15 if as_date else 30) <= event.delay <= 31
         assert f"answered {status}" in event.reason

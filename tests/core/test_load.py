@@ -471,7 +471,7 @@ def test_what_waits_can_be_cancelled_and_workers_resized(make_load: MakeLoad, un
     line.resize(3)
     until(lambda: line.station.counts().busy == 3)
     line.cancel()
-    assert line.station.wait_drained(10)
+    assert line.station.wait_drained(60)
     assert line.station.counts().cancelled == 50
 
 

@@ -276,7 +276,7 @@ def test_a_killed_program_leaves_a_log_that_opens(tmp_path: Path) -> None:
     assert read == [Entry(float(k // 10), Kind.ARRIVE, k % 10) for k in range(len(read))]
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

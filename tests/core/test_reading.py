@@ -52,7 +52,7 @@ def test_two_readings_give_the_mean_of_the_files_in_between() -> None:
         before = sampler.read(60)
         assert (before.finished, before.responses) == (0, 0.0)
         station.submit([(f"item {number}", 10) for number in range(30)])
-        assert station.wait_drained(10)
+        assert station.wait_drained(60)
         after = sampler.read(60)
     assert after.finished == 30
     assert after.responses / 30 == pytest.approx(after.figures.mean_response)
@@ -70,5 +70,5 @@ def test_a_reading_tells_when_a_target_that_is_down_is_tried() -> None:
         assert 0 < left <= 600
         worker.up = True
         station.probe_now()
-        assert station.wait_drained(10)
+        assert station.wait_drained(60)
         assert sampler.read(1).next_try is None

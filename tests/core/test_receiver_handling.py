@@ -73,7 +73,7 @@ def test_each_function_gets_each_file(tmp_path: Path, database: str, until: Unti
             ("a", b"small"), ("async a", b""), ("async b", b""), ("b", b"large" * 10)
         ]  # fmt: skip
         assert receiver.handling is not None
-        assert receiver.handling.station.wait_drained(10)
+        assert receiver.handling.station.wait_drained(60)
         reading = receiver.handling.instruments().reading
         assert (reading.station, reading.finished) == ("handle", 4)
         metrics = requests.get(f"{receiver.url}/metrics").text
@@ -106,7 +106,7 @@ def test_what_a_killed_receiver_left_is_done_by_the_next(
     with running(tmp_path, each, database=database) as receiver:
         until(lambda: len(seen) == 4)
         assert receiver.handling is not None
-        assert receiver.handling.station.wait_drained(10)
+        assert receiver.handling.station.wait_drained(60)
     with running(tmp_path, each, database=database, handle_workers=1) as receiver:
         put(receiver, "e")
         until(lambda: len(seen) == 5)
@@ -157,7 +157,7 @@ def test_one_that_fails_in_passing_is_tried_again(tmp_path: Path, until: Until) 
         put(receiver, "a")
         until(lambda: len(tries) == 3, seconds=30)
         assert receiver.handling is not None
-        assert receiver.handling.station.wait_drained(10)
+        assert receiver.handling.station.wait_drained(60)
         assert letters(receiver) == []
 
 
@@ -172,7 +172,7 @@ def test_a_deleted_file_is_nobodys_errand(tmp_path: Path, until: Until) -> None:
         until(lambda: handling.station.counts().waiting == 2)
         requests.delete(f"{receiver.url}/files/{file_id}")
         handling.station.resize(1)
-        assert handling.station.wait_drained(10)
+        assert handling.station.wait_drained(60)
     assert seen == ["stays"]
 
 

@@ -101,7 +101,7 @@ def test_jobs_on_the_shelf_can_be_cancelled_held_and_preferred() -> None:
     assert stories.of[70][-1] == "finished item 70"
     assert [stories.of[job][-1] for job in (50, 51, 1, 60)] == ["cancelled"] * 3 + ["held"]
     made.cancel()
-    assert made.wait_drained(10)
+    assert made.wait_drained(60)
     assert made.close()
 
 
@@ -116,7 +116,7 @@ def test_the_shelf_is_served_after_all_that_waited_in_memory_is_cancelled() -> N
     until(lambda: floor.busy == 2)
     made.cancel([job.id for job in made._queue])
     floor.gate.set()
-    assert made.wait_drained(10)
+    assert made.wait_drained(60)
     assert made.close()
     counts = made.counts()
     assert counts.waiting == 0
