@@ -28,6 +28,8 @@ DIST = ROOT / "build" / "dist"
 WORK = ROOT / "build" / "dist-work"
 #: Seconds that a program may take to start or to send one file.
 PATIENCE = 60.0
+#: Licences of what lies among the resources as others made it.
+COPIED = ("icons/lucide.txt", "web/vendor/tus-js-client.txt")
 #: Parts of libraries that Dropline has no use for.
 EXCLUDED = ("tkinter", "PySide6.QtQml", "PySide6.QtQuick", "IPython", "matplotlib")
 
@@ -114,6 +116,9 @@ def tell_contents(tools: Path, folder: Path) -> None:
         "--with-license-file", "--no-license-path", "--with-urls", "--with-system",
         f"--output-file={folder / 'LICENCES.txt'}",
     )  # fmt: skip
+    with (folder / "LICENCES.txt").open("a", encoding="utf-8") as licences:
+        for path in COPIED:
+            licences.write(f"\n{Path(path).stem}\n{(RESOURCES / path).read_text('utf-8')}")
     shutil.copy(folder / "sbom.cdx.json", DIST)
     shutil.copy(folder / "LICENCES.txt", DIST)
 

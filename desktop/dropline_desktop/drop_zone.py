@@ -9,8 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, QRectF, Qt, Signal
-from PySide6.QtGui import QAction, QDropEvent, QGuiApplication, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtGui import (
+    QAction,
+    QDropEvent,
+    QGuiApplication,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import (
+    QDockWidget,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from dropline_desktop.actions import plain
 from dropline_desktop.destination import DestinationButton
@@ -19,6 +35,9 @@ from dropline_desktop.icons import icon
 from dropline_desktop.language import worded
 from dropline_desktop.text import printable
 from dropline_desktop.theme import Size, Space, Theme
+
+#: A drop zone that is narrower than these pixels says less.
+_ROOMY = 340
 
 
 class Drops(QObject):
@@ -41,9 +60,13 @@ class Drops(QObject):
         window.installEventFilter(self)
 
     def claim(self, window: QWidget) -> None:
-        """Let no part of the window, such as a text field, keep a drop for itself."""
+        """Let no part of the window, such as a text field, keep a drop for itself; a part that can
+        be a window takes drops as the window does.
+        """
         for part in window.findChildren(QWidget):
-            part.setAcceptDrops(False)
+            part.setAcceptDrops(isinstance(part, QDockWidget))
+        for dock in window.findChildren(QDockWidget):
+            dock.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         kind = event.type()
@@ -158,6 +181,11 @@ class DropZone(QWidget):
         if hovered != self._hovered:
             self._hovered = hovered
             self.update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Where there is little room the first line says enough."""
+        super().resizeEvent(event)
+        self._hint.setVisible(self.width() >= _ROOMY)
 
     def _word(self) -> None:
         self._title.setText(self.tr("Drop files or folders here"))

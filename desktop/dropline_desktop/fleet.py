@@ -9,9 +9,9 @@ import sys
 import threading
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QCloseEvent
-from PySide6.QtWidgets import QLabel, QMainWindow, QSplitter
+from PySide6.QtWidgets import QLabel, QMainWindow
 
 from dropline.events import Message, WorkersChanged
 from dropline.extras import MissingExtraError
@@ -20,6 +20,7 @@ from dropline.home import Home
 from dropline.meter import Entry
 from dropline.station import Reading
 from dropline_desktop.bus import QtBus
+from dropline_desktop.docks import Dock, Side
 from dropline_desktop.events import EventLog
 from dropline_desktop.instruments import Instruments, column
 from dropline_desktop.language import Translation, worded
@@ -61,13 +62,12 @@ class FleetWindow(QMainWindow):
         for part in (parts.tuner.pause, parts.order, parts.tune):
             part.hide()
         self.log = EventLog(theme, lambda _: "")
-        rows = QSplitter(Qt.Orientation.Vertical)
-        rows.addWidget(parts)
-        rows.addWidget(self.log)
-        rows.setStretchFactor(0, 1)
-        rows.setChildrenCollapsible(False)
-        rows.setSizes([660, 140])
-        self.setCentralWidget(column(self.note, rows, margin=Space.M))
+        self.setContentsMargins(Space.M, Space.M, Space.M, Space.M)
+        self.setCentralWidget(column(self.note, parts))
+        self._tuning = Dock(theme, self, "tuning", parts.panel, Side.RIGHT, closable=False)
+        self._events = Dock(
+            theme, self, "events", self.log, Side.BOTTOM, self.log.tools, closable=False
+        )
         self.bus = QtBus("dropline/fleet", self)
         fleet = make(parts.charts.lanes.painter.observe)
         self._url = fleet.remote.url
@@ -140,6 +140,8 @@ class FleetWindow(QMainWindow):
 
     def _word(self) -> None:
         self.setWindowTitle(f"Dropline · {self._url}")
+        self._tuning.setWindowTitle(self.tr("Workers"))
+        self._events.setWindowTitle(self.tr("Events"))
         if self._told is None:
             self.note.setText(self.tr("Asking the workers behind {0} …").format(self._url))
         elif self._told:

@@ -1,4 +1,7 @@
-"""The icons: line drawings in the colour of the text beside them, sharp at every scale."""
+"""The icons: line drawings in the colour of the text beside them, sharp at every scale.
+
+But for our own they are Lucide's (`resources/…/icons/lucide.txt`), under our names.
+"""
 
 from __future__ import annotations
 
@@ -42,10 +45,12 @@ class _Engine(QIconEngine):
         return pixmap
 
     def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
-        source = self._source
+        source, area = self._source, QRectF(rect)
         if self._theme is not None:
             source = source.replace("currentColor", self._colour(self._theme, mode).name())
-        QSvgRenderer(QByteArray(source.encode())).render(painter, QRectF(rect))
+            edge = area.width() / 12  # the drawings reach to theirs, and words stand beside them
+            area.adjust(edge, edge, -edge, -edge)
+        QSvgRenderer(QByteArray(source.encode())).render(painter, area)
 
     @staticmethod
     def _colour(theme: Theme, mode: QIcon.Mode) -> QColor:

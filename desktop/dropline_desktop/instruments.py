@@ -1,7 +1,8 @@
 """What one line shows of itself, and where it is steered: tiles, charts and the tune panel.
 
 The window has these for the send line. A simulated line has instruments of its own, so that no
-figure of one is ever taken for the other's.
+figure of one is ever taken for the other's. Tiles and charts are one part; the tune panel is
+another, for the window to put where the user likes.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from dropline.bus import EventBus
 from dropline.events import Message, OrderChanged
@@ -36,8 +37,10 @@ READING_EVERY = 0.25
 _NO_GOAL = Goal()
 
 
-class Instruments(QSplitter):
-    """Fed from a bus by `listen`; its parts say what the user asks for."""
+class Instruments(QWidget):
+    """Tiles and charts, and `panel` beside them. Fed from a bus by `listen`; its parts say what the
+    user asks for.
+    """
 
     #: A `Goal`, chosen in the tune panel or dragged in the chart of response times.
     goalWanted = Signal(object)
@@ -51,7 +54,7 @@ class Instruments(QSplitter):
         limit: float | None = None,
         goal: Goal = _NO_GOAL,
     ) -> None:
-        super().__init__(Qt.Orientation.Horizontal)
+        super().__init__()
         self._shown_at = 0.0
         self.tiles = Tiles(theme)
         self.charts = Charts(theme)
@@ -60,10 +63,7 @@ class Instruments(QSplitter):
         self.order = OrderChoice(theme, order)
         self.figures = Figures(theme)
         self.panel = self._tune_panel()
-        self.addWidget(column(self.tiles, self.charts))
-        self.addWidget(self.panel)
-        self.setStretchFactor(0, 1)
-        self.setChildrenCollapsible(False)
+        lay_out(self, self.tiles, self.charts)
         self.tune.goal.show_goal(goal)
         self._show_goal(goal)
         self.tune.adviceApplied.connect(self.tuner.spin.setValue)
@@ -155,12 +155,17 @@ class Instruments(QSplitter):
         return Scrolled(card)
 
 
-def column(*parts: QWidget, margin: int = 0) -> QWidget:
+def column(*parts: QWidget) -> QWidget:
     """Parts one below the other; the last gets the room that is left."""
     widget = QWidget()
+    lay_out(widget, *parts)
+    return widget
+
+
+def lay_out(widget: QWidget, *parts: QWidget) -> None:
+    """Lay out parts in a widget, one below the other; the last gets the room that is left."""
     layout = QVBoxLayout(widget)
-    layout.setContentsMargins(margin, margin, margin, margin)
+    layout.setContentsMargins(0, 0, 0, 0)
     layout.setSpacing(Space.M)
     for part in parts:
         layout.addWidget(part, 0 if part is not parts[-1] else 1)
-    return widget

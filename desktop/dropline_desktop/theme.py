@@ -352,6 +352,8 @@ def style_sheet(c: Colours) -> str:
             background: {c.surface}; color: {c.text}; border: 1px solid {c.border};
             padding: {Space.S}px;
         }}
+        QMainWindow::separator {{ width: {Space.M}px; height: {Space.M}px; }}
+        QMainWindow::separator:hover {{ background: {c.border}; }}
         QFrame#focusRing {{ border: 2px solid {c.text}; background: transparent; }}
         QToolButton {{
             background: transparent; border: 1px solid transparent; border-radius: 4px;

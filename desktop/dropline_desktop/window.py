@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QAction, QActionGroup, QCloseEvent
+from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QShowEvent
 from PySide6.QtWidgets import (
     QMainWindow,
     QMenu,
-    QSplitter,
     QStackedWidget,
-    QWidget,
+    QTabWidget,
 )
 
 from dropline.bus import EventBus
@@ -33,8 +32,9 @@ from dropline.events import (
 )
 from dropline.station import Order, Reading
 from dropline_desktop import format
-from dropline_desktop.actions import Command, Menu, commands
+from dropline_desktop.actions import Command, Menu, commands, plain
 from dropline_desktop.destination import DestinationButton
+from dropline_desktop.docks import Dock, Side
 from dropline_desktop.drop_zone import Chooser, Drops, DropZone
 from dropline_desktop.events import EventLog
 from dropline_desktop.icons import application_icon
@@ -50,6 +50,9 @@ from dropline_desktop.theme import Mode, Space, Theme
 from dropline_desktop.transfers import TransfersPanel
 from dropline_desktop.watched import WatchedFolders
 from dropline_desktop.welcome import Welcome
+
+if TYPE_CHECKING:
+    from dropline_desktop.simulation.page import SimulationPage
 
 T = TypeVar("T", bound=StrEnum)
 
@@ -142,6 +145,7 @@ class MainWindow(QMainWindow):
         self.share = ShareDialog(theme, self)
         self.welcome = Welcome(theme)
         self._lost: dict[str, str] = {}
+        self._arranged = False
         self._lay_out()
         self._make_menus()
         self._connect()
@@ -192,15 +196,29 @@ class MainWindow(QMainWindow):
         if self._stage.currentWidget() is self.welcome:
             self._stage.setCurrentIndex(self._stage.count() - 1 if self._stage.count() > 2 else 0)
 
-    def show_simulation(self, page: QWidget) -> None:
-        """Show a simulated line's page in place of the instruments, until `hide_simulation`."""
+    def show_simulation(self, page: SimulationPage) -> None:
+        """Show a simulated line in place of the send line, until `hide_simulation`."""
+        self._panels.addWidget(page.instruments.panel)
+        self._panels.setCurrentWidget(page.instruments.panel)
         self._stage.addWidget(page)
         self._stage.setCurrentWidget(page)
+        self._name_parts()
 
-    def hide_simulation(self, page: QWidget) -> None:
-        """Show the send line's instruments again."""
+    def hide_simulation(self, page: SimulationPage) -> None:
+        """Show the send line again."""
+        self._panels.removeWidget(page.instruments.panel)
+        page.instruments.panel.setParent(page)
         self._stage.removeWidget(page)
         self._stage.setCurrentWidget(self.instruments)
+        self._name_parts()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._arranged:
+            return
+        self._arranged = True  # only what is shown knows its size
+        if not self.restoreState(self._settings.layout("docks")):
+            self.arrange()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self._save()
@@ -288,6 +306,16 @@ class MainWindow(QMainWindow):
         self.watched.raise_()
         self.watched.activateWindow()
 
+    def arrange(self) -> None:
+        """Put every part where it is at first."""
+        for dock in self._docks:
+            dock.setFloating(False)
+            self.addDockWidget(dock.home.value, dock)
+            dock.show()
+        across, down = Qt.Orientation.Horizontal, Qt.Orientation.Vertical
+        self.resizeDocks([self._files, self._tuning], [430, 320], across)
+        self.resizeDocks([self._events], [min(130, self.height() // 7)], down)
+
     # --- how it is put together -------------------------------------------------------------
 
     def _make_action(self, command: Command) -> QAction:
@@ -315,25 +343,24 @@ class MainWindow(QMainWindow):
         return command.make(self._theme, self, runs[command.name])
 
     def _lay_out(self) -> None:
-        self._stage = QStackedWidget()
+        self._stage, self._panels = QStackedWidget(), QStackedWidget()
         self._stage.addWidget(self.instruments)
         self._stage.addWidget(self.welcome)
-        self._rows = QSplitter(Qt.Orientation.Vertical)
-        self._rows.addWidget(self._stage)
-        self._rows.addWidget(self.log)
-        self._rows.setStretchFactor(0, 1)
-        self._columns = QSplitter(Qt.Orientation.Horizontal)
-        self._columns.addWidget(column(self.drop_zone, self.transfers))
-        self._columns.addWidget(self._rows)
-        self._columns.setStretchFactor(1, 1)
-        for splitter in self._splitters:
-            splitter.setChildrenCollapsible(False)
-        self.setCentralWidget(column(self.notices, self._columns, margin=Space.M))
+        self._panels.addWidget(self.instruments.panel)
+        files = column(self.drop_zone, self.transfers)
+        self._files = Dock(self._theme, self, "files", files, Side.LEFT)
+        self._tuning = Dock(self._theme, self, "tuning", self._panels, Side.RIGHT)
+        self._events = Dock(self._theme, self, "events", self.log, Side.BOTTOM, self.log.tools)
+        self.setAnimated(False)
+        self.setCorner(Qt.Corner.BottomLeftCorner, Side.LEFT.value)
+        self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
+        self.setCentralWidget(column(self.notices, self._stage))
+        self.setContentsMargins(Space.M, Space.M, Space.M, 0)
         self.setStatusBar(self.status)
 
     @property
-    def _splitters(self) -> tuple[QSplitter, QSplitter, QSplitter]:
-        return self._columns, self._rows, self.instruments
+    def _docks(self) -> tuple[Dock, Dock, Dock]:
+        return self._files, self._tuning, self._events
 
     def _make_menus(self) -> None:
         self._menus = {menu: self.menuBar().addMenu("") for menu in Menu}
@@ -342,11 +369,13 @@ class MainWindow(QMainWindow):
                 self._menus[command.menu].addSeparator()
             self._menus[command.menu].addAction(self._actions[command.name])
         view = self._menus[Menu.VIEW]
-        self._show_tune, self._show_log = view.addAction(""), view.addAction("")
-        for shown, part in ((self._show_tune, self.instruments.panel), (self._show_log, self.log)):
-            shown.setCheckable(True)
-            shown.setChecked(True)
-            shown.toggled.connect(part.setVisible)
+        for dock in self._docks:
+            view.addAction(dock.toggleViewAction())
+        self._places_menu = view.addMenu("")
+        for dock in self._docks:
+            self._places_menu.addMenu(dock.places)
+        self._places_menu.addSeparator()
+        self._at_first = self._places_menu.addAction("", self.arrange)
         view.addSeparator()
         self._theme_menu, self._language_menu = view.addMenu(""), view.addMenu("")
         self._themes = self._choices(self._theme_menu, Mode, self._theme.mode, self.choose_theme)
@@ -373,8 +402,9 @@ class MainWindow(QMainWindow):
             shown.setTitle(menu.title)
         for command in commands():
             command.word(self._actions[command.name])
-        self._show_tune.setText(self.tr("&Tuning panel"))
-        self._show_log.setText(self.tr("&Event log"))
+        self._name_parts()
+        self._places_menu.setTitle(self.tr("&Arrange"))
+        self._at_first.setText(self.tr("As at fir&st"))
         self._theme_menu.setTitle(self.tr("T&heme"))
         self._language_menu.setTitle(self.tr("&Language"))
         for action, text in (
@@ -386,6 +416,17 @@ class MainWindow(QMainWindow):
             (self._languages[Language.CHINESE], "简体中文(&C)"),
         ):
             action.setText(text)
+
+    def _name_parts(self) -> None:
+        for dock, text in (
+            (self._files, self.tr("&Files")),
+            (self._tuning, self.tr("&Tuning")),
+            (self._events, self.tr("&Event log")),
+        ):
+            simulated = dock is self._tuning and self._panels.count() > 1
+            dock.setWindowTitle(self.tr("Tuning, simulated") if simulated else plain(text))
+            dock.toggleViewAction().setText(text)  # which was the title without a key
+            dock.places.setTitle(text)
 
     def _connect(self) -> None:
         self.drops.received.connect(self.dropped)
@@ -427,18 +468,14 @@ class MainWindow(QMainWindow):
     def _restore(self) -> None:
         self.resize(1280, 760)
         self.restoreGeometry(self._settings.layout("window"))
-        sizes = {"columns": [430, 840], "rows": [560, 110], "instruments": [560, 320]}
-        for splitter, (name, first) in zip(self._splitters, sizes.items(), strict=True):
-            if not splitter.restoreState(self._settings.layout(name)):
-                splitter.setSizes(first)
         self.transfers.view.horizontalHeader().restoreState(self._settings.layout("transfers"))
         self.charts.set_window(self._settings.figures_window)
         self.tune.autopilot.bounds = self._settings.autopilot_bounds
 
     def _save(self) -> None:
         self._settings.set_layout("window", self.saveGeometry())
-        for splitter, name in zip(self._splitters, ("columns", "rows", "instruments"), strict=True):
-            self._settings.set_layout(name, splitter.saveState())
+        if self._arranged:
+            self._settings.set_layout("docks", self.saveState())
         header = self.transfers.view.horizontalHeader()
         self._settings.set_layout("transfers", header.saveState())
         self._settings.last_folder = self.chooser.folder

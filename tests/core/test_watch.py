@@ -749,8 +749,9 @@ def test_48_hours_of_coming_and_going_leave_nothing_behind(watch: Any, folder: P
     assert watched.time.now - 1000.0 > 48 * HOUR
     there = {content_of(path) for path in folder.rglob("*") if path.is_file()}
     assert there <= watched.sent <= expected
-    assert {threads for threads, _, _ in seen} == {seen[0][0]}
-    assert {descriptors for _, descriptors, _ in seen} == {seen[0][1]}
+    # What tests before this one left to end may still be ending.
+    assert max(threads for threads, _, _ in seen) == seen[0][0]
+    assert max(descriptors for _, descriptors, _ in seen) == seen[0][1]
     assert max(remembered for _, _, remembered in seen) <= 100
     shutil.rmtree(folder)
     folder.mkdir()

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import requests
-from PySide6.QtCore import QMimeData, QPoint, Qt, QTimer
+from PySide6.QtCore import QCoreApplication, QMimeData, QPoint, Qt, QTimer
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
@@ -43,6 +43,7 @@ from dropline_desktop import demo
 from dropline_desktop.app import Application
 from dropline_desktop.charts import MarkKind
 from dropline_desktop.charts.contents import COLUMNS
+from dropline_desktop.docks import Side
 from dropline_desktop.dropped import to_url
 from dropline_desktop.network import Reachability
 from dropline_desktop.quantities import THROUGHPUT
@@ -230,15 +231,19 @@ def test_the_arrangement_is_remembered(application, qtbot):
     first = application()
     first.start()
     first.window.resize(1100, 700)
-    first.window._columns.setSizes([300, 800])
-    sizes = first.window._columns.sizes()
+    first.window._tuning.move(Side.LEFT)
+    first.window._events.hide()
+    QCoreApplication.processEvents()
+    width = first.window._tuning.width()
     first.window.tuner.spin.setValue(9)
     with qtbot.waitSignal(first.finished, timeout=PATIENCE):
         first.window.close()
     second = application()
     second.window.resize(first.window.size())  # the off-screen screen is a small one
     second.window.show()
-    assert second.window._columns.sizes() == sizes
+    QCoreApplication.processEvents()
+    assert (second.window._tuning.width(), second.window._events.isVisible()) == (width, False)
+    assert second.window.tabifiedDockWidgets(second.window._files) == [second.window._tuning]
     assert second.window.tuner.workers == 9
 
 

@@ -29,7 +29,7 @@ TYPING = 150
 
 
 class EventLog(QWidget):
-    """The log with its filters."""
+    """The log; `tools` are its filters, for the head above it."""
 
     def __init__(
         self, theme: Theme, name_of: Callable[[int], str], parent: QWidget | None = None
@@ -39,6 +39,7 @@ class EventLog(QWidget):
         self._theme = theme
         self.model = EventModel(name_of, self)
         self.list = EventView(self.model, theme, self)
+        self.tools = QWidget()
         self.kind = QComboBox()
         self.search = QLineEdit()
         self._forgotten = QLabel()
@@ -72,19 +73,16 @@ class EventLog(QWidget):
         self.model.forgottenChanged.connect(self._show_forgotten)
 
     def _lay_out(self) -> None:
-        head = QHBoxLayout()
-        head.setSpacing(Space.S)
-        head.addWidget(self.kind)
-        head.addWidget(self.search, 1)
-        head.addWidget(self._forgotten)
-        head.addWidget(self._clear)
+        row = QHBoxLayout(self.tools)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(Space.S)
+        row.addWidget(self.kind)
+        row.addWidget(self.search, 1)
+        row.addWidget(self._forgotten)
+        row.addWidget(self._clear)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(Space.S)
-        layout.addLayout(head)
-        layout.addWidget(self.list, 1)
-        self.setTabOrder(self.kind, self.search)
-        self.setTabOrder(self.search, self.list)
+        layout.addWidget(self.list)
 
     def _word(self) -> None:
         for number in range(self.kind.count()):

@@ -28,7 +28,8 @@ class Banner(QFrame):
         self.words = QLabel()
         self.stop = QPushButton(icon("stop", theme), "")
         self.setObjectName("simulationBanner")
-        self.words.setWordWrap(True)
+        for label in (self._title, self.words):
+            label.setWordWrap(True)
         text = QVBoxLayout()
         text.setSpacing(Space.XS)
         text.addWidget(self._title)

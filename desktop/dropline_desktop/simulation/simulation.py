@@ -121,7 +121,6 @@ class Simulation(QObject):
     def _connect(self, run: _Run) -> None:
         page, line, window = run.page, run.line, self._window
         parts = page.instruments
-        parts.restoreState(window.instruments.saveState())
         page.listen(run.bus)
         page.stopAsked.connect(self.stop)
         run.bus.delivering.connect(self._right_of_way.take)

@@ -7,10 +7,11 @@ from itertools import pairwise
 from types import MappingProxyType
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -34,6 +35,9 @@ from dropline_desktop.transfers.view import TransfersView
 REFRESH = 100
 #: Milliseconds after the last key before the list is searched.
 TYPING = 150
+
+#: A panel that is narrower than these pixels has pictures on its buttons, without words.
+_ROOMY = 400
 
 #: The filters in order, and the states that each shows; an empty set is all.
 FILTERS: Mapping[str, frozenset[State]] = MappingProxyType(
@@ -73,6 +77,7 @@ class TransfersPanel(QWidget):
         super().__init__(parent)
         self._theme = theme
         self._scans: dict[str, ScanProgressed] = {}
+        self._placed: tuple[int, ...] = ()
         self.model = TransfersModel(self)
         self.view = TransfersView(self.model, theme, self)
         self.view.cancelAsked.connect(self.cancelAsked)
@@ -83,7 +88,7 @@ class TransfersPanel(QWidget):
         self.view.priorityAsked.connect(self.priorityAsked)
         self.view.noticed.connect(self.noticed)
         self._filters = QButtonGroup(self)
-        self._row = QHBoxLayout()
+        self._grid = QGridLayout()
         self._chips = {name: self._chip(name) for name in FILTERS}
         self._chips["all"].setChecked(True)
         self.search = self._search_field()
@@ -118,11 +123,10 @@ class TransfersPanel(QWidget):
     # --- parts ------------------------------------------------------------------------------
 
     def _chip(self, name: str) -> QToolButton:
-        chip = QToolButton()
+        chip = QToolButton(self)
         chip.setCheckable(True)
         chip.setProperty("small", True)
         chip.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        chip.setMinimumWidth(chip.fontMetrics().horizontalAdvance("00,000"))
         self._filters.addButton(chip)
         return chip
 
@@ -181,9 +185,7 @@ class TransfersPanel(QWidget):
         return timer
 
     def _lay_out(self) -> None:
-        self._row.setSpacing(Space.XS)
-        for chip in self._chips.values():
-            self._row.addWidget(chip)
+        self._grid.setSpacing(Space.XS)
         actions = QHBoxLayout()
         actions.setSpacing(Space.S)
         actions.addWidget(self.search, 1)
@@ -192,7 +194,7 @@ class TransfersPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(Space.S)
-        layout.addLayout(self._row)
+        layout.addLayout(self._grid)
         layout.addLayout(actions)
         layout.addWidget(self._scan_line)
         layout.addWidget(self.view, 1)
@@ -217,12 +219,44 @@ class TransfersPanel(QWidget):
         self.search.setPlaceholderText(self.tr("Search"))
         self.search.setToolTip(self.tr("Search names and errors (Ctrl+F)"))
         self.search.setAccessibleName(self.tr("Search names and errors"))
-        self._retry_failed.setText(self.tr("Retry failed"))
-        self._cancel_all.setText(self.tr("Cancel all"))
+        self._say_actions()
         self._why.setAccessibleName(self.tr("Why the current file was not sent"))
         self._stop.setText(self.tr("Stop"))
         self._stop.setToolTip(self.tr("Find no more files; those already found stay in the line"))
         self._count()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._say_actions()
+        self._place_chips()
+
+    def _place_chips(self) -> None:
+        """The filters that are shown, in as few rows as leave none of them cut."""
+        shown = [chip for chip in self._chips.values() if not chip.isHidden()]
+        widths = [chip.sizeHint().width() for chip in shown]
+        for rows in range(1, len(shown) + 1):
+            columns = -(-len(shown) // rows)
+            widest = [max(widths[column::columns]) for column in range(columns)]
+            if sum(widest) + Space.XS * (columns - 1) <= self.width():
+                break
+        if (placed := (columns, *widths)) == self._placed:
+            return
+        self._placed = placed
+        for place, chip in enumerate(shown):
+            self._grid.addWidget(chip, place // columns, place % columns)
+        for column in range(len(self._chips)):  # more room for longer words
+            self._grid.setColumnStretch(column, widest[column] if column < columns else 0)
+
+    def _say_actions(self) -> None:
+        """The buttons for all keep their words where the search field has room beside them."""
+        narrow = self.width() < _ROOMY
+        for button, text in (
+            (self._retry_failed, self.tr("Retry failed")),
+            (self._cancel_all, self.tr("Cancel all")),
+        ):
+            button.setText("" if narrow else text)
+            button.setToolTip(text)
+            button.setAccessibleName(text)
 
     def _look_for(self) -> None:
         self.model.look_for(FILTERS[self._chosen()], self.search.text().strip())
@@ -248,13 +282,13 @@ class TransfersPanel(QWidget):
 
     def _count(self) -> None:
         counts = self.model.rows.counts
-        for place, (name, chip) in enumerate(self._chips.items()):
+        for name, chip in self._chips.items():
             count = sum(counts[state] for state in FILTERS[name] or State)
             chip.setText(f"{format.count(count)}\n{self._filter_name(name)}")
             chip.setAccessibleName(f"{self._filter_name(name)}: {format.count(count)}")
             chip.setFont(self._theme.font(Size.CAPTION))
-            self._row.setStretch(place, chip.sizeHint().width())  # more room for longer words
             chip.setVisible(name not in RARE or count > 0 or chip.isChecked())
+        self._place_chips()
         self._tell_why()
         self._retry_failed.setEnabled(counts[State.FAILED] > 0)
         self._cancel_all.setEnabled(any(counts[state] for state in UNFINISHED))

@@ -1987,6 +1987,30 @@
     </message>
 </context>
 <context>
+    <name>Dock</name>
+    <message>
+        <source>On the &amp;left</source>
+        <extracomment>Where it can go.</extracomment>
+        <translation>左侧(&amp;L)</translation>
+    </message>
+    <message>
+        <source>On the &amp;right</source>
+        <translation>右侧(&amp;R)</translation>
+    </message>
+    <message>
+        <source>&amp;Above</source>
+        <translation>上方(&amp;A)</translation>
+    </message>
+    <message>
+        <source>&amp;Below</source>
+        <translation>下方(&amp;B)</translation>
+    </message>
+    <message>
+        <source>In a &amp;window of its own</source>
+        <translation>独立窗口(&amp;W)</translation>
+    </message>
+</context>
+<context>
     <name>DropZone</name>
     <message>
         <source>Drop files or folders here</source>
@@ -2001,7 +2025,7 @@
     <name>Drops</name>
     <message>
         <source>The clipboard is empty: copy files, or their paths as text, first.</source>
-        <extracomment>The paths, a list of str. As `object`, because Qt&apos;s own list would take the bytes that are no UTF-8 out of the names. A sentence about something that was dropped and cannot be taken.</extracomment>
+        <extracomment>A drop zone that is narrower than these pixels says less. The paths, a list of str. As `object`, because Qt&apos;s own list would take the bytes that are no UTF-8 out of the names. A sentence about something that was dropped and cannot be taken.</extracomment>
         <translation>剪贴板是空的：请先复制文件，或以文本形式复制其路径。</translation>
     </message>
     <message>
@@ -2330,8 +2354,16 @@
 <context>
     <name>FleetWindow</name>
     <message>
-        <source>Asking the workers behind {0} …</source>
+        <source>Workers</source>
         <extracomment>Milliseconds after which a number of workers that can&apos;t be is replaced by the one there is. Everything is closed.</extracomment>
+        <translation>工作线程</translation>
+    </message>
+    <message>
+        <source>Events</source>
+        <translation>事件</translation>
+    </message>
+    <message>
+        <source>Asking the workers behind {0} …</source>
         <translation>正在询问 {0} 后面的工作进程…</translation>
     </message>
     <message>
@@ -2393,6 +2425,17 @@
     <message>
         <source>&lt;p&gt;What you want of the line. The advice names the fewest workers that reach it.&lt;/p&gt;&lt;p&gt;&lt;i&gt;Done within&lt;/i&gt;: of 100 files, 95 take at most this long from drop to done (τ, 95th percentile). &lt;i&gt;Wait&lt;/i&gt;: the mean time before a worker takes a file (Wq). The article sets no goals; its response time is τ = L/μ.&lt;/p&gt;</source>
         <translation>&lt;p&gt;你对系统的要求。建议给出达到它所需的最少工作线程数。&lt;/p&gt;&lt;p&gt;&lt;i&gt;完成于&lt;/i&gt;：100 个文件中有 95 个从拖入到完成至多用这么久（τ 的第 95 百分位数）。&lt;i&gt;等待&lt;/i&gt;：工作线程取走文件之前的平均时间（Wq）。文中没有设目标；其响应时间为 τ = L/μ。&lt;/p&gt;</translation>
+    </message>
+</context>
+<context>
+    <name>Head</name>
+    <message>
+        <source>Move “{}” elsewhere</source>
+        <translation>将“{}”移到别处</translation>
+    </message>
+    <message>
+        <source>Hide “{}”: the View menu shows it again</source>
+        <translation>隐藏“{}”：可从“视图”菜单重新显示</translation>
     </message>
 </context>
 <context>
@@ -2581,8 +2624,8 @@
         <translation>Dropline 的一个部分出错（{}）。上传仍在继续；请报告此问题。</translation>
     </message>
     <message>
-        <source>&amp;Tuning panel</source>
-        <translation>调优面板(&amp;T)</translation>
+        <source>As at fir&amp;st</source>
+        <translation>恢复初始布局(&amp;S)</translation>
     </message>
     <message>
         <source>&amp;Event log</source>
@@ -2602,6 +2645,18 @@
         <translation>已保存为 {}</translation>
     </message>
     <message>
+        <source>&amp;Files</source>
+        <translation>文件列表(&amp;F)</translation>
+    </message>
+    <message>
+        <source>&amp;Tuning</source>
+        <translation>调优(&amp;T)</translation>
+    </message>
+    <message>
+        <source>&amp;Arrange</source>
+        <translation>布局(&amp;A)</translation>
+    </message>
+    <message>
         <source>&amp;As the system</source>
         <translation>跟随系统(&amp;A)</translation>
     </message>
@@ -2612,6 +2667,10 @@
     <message>
         <source>&amp;Dark</source>
         <translation>深色(&amp;D)</translation>
+    </message>
+    <message>
+        <source>Tuning, simulated</source>
+        <translation>调优（模拟）</translation>
     </message>
 </context>
 <context>
@@ -3665,7 +3724,7 @@
     <name>TransfersPanel</name>
     <message>
         <source>All</source>
-        <extracomment>Milliseconds between two looks at the counts. Milliseconds after the last key before the list is searched. The filters in order, and the states that each shows; an empty set is all. Filters that show only once there is something for them. Filters that tell at once why the first file was not sent. Job ids to cancel or to retry; None stands for all. Job ids, as `TransfersView` asks for them. A sentence that the user must read.</extracomment>
+        <extracomment>Milliseconds between two looks at the counts. Milliseconds after the last key before the list is searched. A panel that is narrower than these pixels has pictures on its buttons, without words. The filters in order, and the states that each shows; an empty set is all. Filters that show only once there is something for them. Filters that tell at once why the first file was not sent. Job ids to cancel or to retry; None stands for all. Job ids, as `TransfersView` asks for them. A sentence that the user must read.</extracomment>
         <translation>全部</translation>
     </message>
     <message>
