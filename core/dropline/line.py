@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+from dropline.admission import Taken, take_in, walk_in
 from dropline.announcer import STATION, Announcer
 from dropline.bus import EventBus
 from dropline.events import (
@@ -30,7 +31,7 @@ from dropline.events import (
     ScanProgressed,
 )
 from dropline.home import Home
-from dropline.intake import Batch, Found, Hold, Root, Spool, Watcher, find, walk_apart
+from dropline.intake import Batch, Found, Hold, Root, Spool, Watcher, find
 from dropline.journal import Journal, JournalError, Record, State
 from dropline.operation import Operation
 from dropline.station import Backoff, Breaker, Job, Station
@@ -250,11 +251,18 @@ class Line(Operation[Upload, Receipt]):
         found = size = refused = 0
         try:
             target, certain = self._identify()
-            for batch in walk_apart(roots, stop.is_set):
-                self._take_in(drop, batch, target, known=certain and not again)
-                found += len(batch.found)
-                refused += len(batch.refused)
-                size += sum(item.size for item in batch.found)
+            for taken in walk_in(
+                roots,
+                self._journal,
+                target,
+                known=certain and not again,
+                stop=stop.is_set,
+                keep=lambda: self._closed,
+            ):
+                self._let_join(drop, taken)
+                found += taken.found
+                refused += len(taken.refused)
+                size += taken.size
                 self._bus.post(ScanProgressed(drop, found, size, refused))
             if not self._closed:  # else it goes on in the next run
                 self._journal.walked(number)
@@ -302,36 +310,26 @@ class Line(Operation[Upload, Receipt]):
         )
 
     def _take_in(self, drop: str, batch: Batch, target: int, *, known: bool) -> None:
+        self._let_join(drop, take_in(batch, self._journal, target, known=known))
+
+    def _let_join(self, drop: str, taken: Taken) -> None:
+        """Let what is in the journal now join the line."""
         self._give_way()
-        self._bus.post(*(FileRefused(item.path, drop, item.reason) for item in batch.refused))
-        records = [
-            Record(item.path, item.source, item.name, item.size, item.mtime_ns)
-            for item in batch.found
-        ]
-        self._give_way()
-        try:
-            admission = self._journal.admit(target, records, known=known)
-        except JournalError as error:
-            self._bus.post(*(FileRefused(item.path, drop, str(error)) for item in batch.found))
-            return
-        self._give_way()
+        self._bus.post(*(FileRefused(item.path, drop, item.reason) for item in taken.refused))
         self._bus.post(
             *(
                 FileSkipped(r.id, r.path, r.name, r.size, r.file_id, r.sha256)
-                for r in admission.sent
+                for r in taken.admission.sent
             )
         )
-        self._announcer.look_again_at(admission.changed)
-        for record in self._journal.records(admission.changed):
+        self._announcer.look_again_at(taken.admission.changed)
+        for record in self._journal.records(taken.admission.changed):
             if record.state is not State.WAITING:  # it ended in the meantime
                 self._look_again(_upload(record))
-        waiting = {(record.path, record.name) for record in admission.waiting}
-        for item in batch.found:
-            if (item.path, item.name) not in waiting:
-                self._spool.release(item.source)
-        jobs = [_job(record) for record in admission.waiting]
+        for source in taken.unneeded:
+            self._spool.release(source)
         self._give_way()
-        self.station.admit(jobs)
+        self.station.admit([_job(record) for record in taken.admission.waiting])
 
 
 def _job(record: Record) -> Job[Upload]:

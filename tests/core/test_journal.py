@@ -489,7 +489,7 @@ class Story(RuleBasedStateMachine):
         )
         if self.runs > 1:
             self.connection.backup(self.journal._connection)
-            self.journal._run = self.journal._connection.execute(
+            self.journal.run = self.journal._connection.execute(
                 "INSERT INTO runs (name, role, started) VALUES (?, 'test', 0) RETURNING id",
                 (f"{self.runs}",),
             ).fetchone()[0]

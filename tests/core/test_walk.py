@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import socket
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dropline.intake import Batch, Found, Refused, Root, apart, walk_apart
-from dropline.intake.walk import BATCH_ITEMS, walk
+from dropline.intake import Batch, Found, Refused, Root, walk
+from dropline.intake.walk import BATCH_ITEMS
 
 Unprivileged = Callable[[], Path]
 
@@ -297,104 +294,3 @@ def test_any_tree_is_found_whole(
     found, refused = search(root)
     assert names(found) == sorted(expected)
     assert not refused
-
-
-# --- in a process of its own --------------------------------------------------------------------
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Root:
-    """A folder with odd names, a pipe that is refused, and more files than go into one batch."""
-    folder = tmp_path / "tree"
-    for name in NAMES:
-        write(folder / name)
-    for number in range(BATCH_ITEMS + 100):
-        write(folder / "many" / str(number), b"")
-    os.mkfifo(folder / "pipe")
-    return Root(str(folder), str(folder))
-
-
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A walk goes on in the other process after its first batch."""
-    monkeypatch.setattr(apart, "MOMENT", 0.0)
-
-
-def items(batches: Iterable[Batch]) -> list[Found | Refused]:
-    return sorted(item for batch in batches for item in (*batch.found, *batch.refused))
-
-
-def test_a_long_walk_goes_on_apart_and_finds_the_same(tree: Root, at_once: None) -> None:
-    batches = walk_apart([tree])
-    first = next(batches)
-    assert len(first) < BATCH_ITEMS + 100
-    assert items([first, *batches]) == items(walk([tree]))
-
-
-def test_a_walk_apart_ends_when_told(tree: Root, at_once: None) -> None:
-    seen: list[Batch] = []
-    seen.extend(walk_apart([tree], stop=lambda: bool(seen)))
-    assert len(seen) == 1
-
-
-def test_a_walk_apart_that_nobody_wants_leaves_no_process(tree: Root, at_once: None) -> None:
-    before = set(psutil.Process().children())
-    batches = walk_apart([tree])
-    next(batches)
-    next(batches)
-    [walker] = set(psutil.Process().children()) - before
-    batches.close()  # type: ignore[attr-defined]
-    assert not walker.is_running()
-
-
-def test_a_walk_whose_process_is_killed_says_so(
-    tree: Root, at_once: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(apart, "_COMMAND", ("-c", "import sys; sys.stdin.read()"))
-    with pytest.raises(OSError, match="the process that walked the folders was ended"):
-        list(walk_apart([tree]))
-
-
-def test_a_walk_that_gets_no_process_goes_on_here(
-    tree: Root, at_once: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = psutil.Process().children()
-    monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    batches = walk_apart([tree])
-    found = [next(batches), next(batches)]
-    assert psutil.Process().children() == before
-    assert items([*found, *batches]) == items(walk([tree]))
-
-
-def test_a_bundled_program_runs_the_walk_itself(
-    tree: Root, at_once: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """By an argument, for it brings no interpreter; here a script stands for the program."""
-    program = tmp_path / "program"
-    program.write_text(
-        f"#!{sys.executable} -P\nimport sys\nfrom dropline.intake import apart\n"
-        "assert sys.argv[1:] == [apart.WALK]\napart.main()\n"
-    )
-    program.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(program))
-    monkeypatch.setattr(sys, "frozen", True, raising=False)
-    assert items(walk_apart([tree])) == items(walk([tree]))
-
-
-def test_held_sources_that_go_as_soon_as_they_are_found_are_all_found(
-    at_once: None, tmp_path: Path
-) -> None:
-    """As they do when they are sent and released while the walk goes on."""
-    held = tmp_path / "held" / "tree"
-    for number in range(BATCH_ITEMS):
-        write(held / "many" / str(number), b"")
-    found: list[Found] = []
-    for batch in walk_apart([Root("/tmp/tree", os.fspath(held))]):
-        assert batch.refused == []
-        found += batch.found
-        for item in batch.found:
-            os.unlink(item.source)
-        with contextlib.suppress(OSError):  # not empty yet
-            (held / "many").rmdir()
-            held.rmdir()
-    assert len(found) == len(set(found)) == BATCH_ITEMS

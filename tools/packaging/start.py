@@ -1,13 +1,13 @@
-"""What the bundled program starts: Dropline, or the walk that it gives to a process of its own."""
+"""What the bundled program starts: Dropline, or the long walk that has a process of its own."""
 
 import sys
 
-from dropline.intake.apart import WALK
-from dropline.intake.apart import main as walk
+from dropline.admission import APART
+from dropline.admission import main as admit
 from dropline_desktop.__main__ import main
 
 if __name__ == "__main__":
-    if sys.argv[1:] == [WALK]:
-        walk()
+    if sys.argv[1:] == [APART]:
+        admit()
     else:
         sys.exit(main())

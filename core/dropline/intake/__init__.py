@@ -1,10 +1,9 @@
 """Intake: from dropped paths and watched folders to the files to send."""
 
-from dropline.intake.apart import walk_apart
 from dropline.intake.folder import IsSent, Pace
 from dropline.intake.hold import Hold
 from dropline.intake.spool import Spool
-from dropline.intake.walk import Batch, Found, Refused, Root, find
+from dropline.intake.walk import Batch, Found, Refused, Root, find, walk
 from dropline.intake.watch import Watcher
 
 __all__ = [
@@ -18,5 +17,5 @@ __all__ = [
     "Spool",
     "Watcher",
     "find",
-    "walk_apart",
+    "walk",
 ]

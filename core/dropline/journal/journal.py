@@ -30,7 +30,13 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from dropline.journal.storage import JournalError, open_in_memory, open_journal, row_hash
+from dropline.journal.storage import (
+    JournalError,
+    join_journal,
+    open_in_memory,
+    open_journal,
+    row_hash,
+)
 
 KEEP_DAYS = 90
 KEEP_ROWS = 2_000_000
@@ -110,27 +116,36 @@ class Journal:
         self,
         path: Path,
         *,
-        run: str,
-        role: str,
-        notice: Callable[[str], object],
+        run: str | int,
+        role: str = "",
+        notice: Callable[[str], object] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`run` is this run's name, `role` what kind of program it is, "" for one without heirs.
 
         `notice` gets a sentence when the file was damaged, or when it cannot be used at all: then
-        the journal is kept in memory.
+        the journal is kept in memory. A `run` that another process has begun goes by its number;
+        then a file that cannot be used raises JournalError.
         """
+        #: Where it is kept, None while that is memory alone.
+        self.path: Path | None = path
         self._clock = clock
         self._role = role
         self._lock = threading.Lock()
+        self._until_trim = TRIM_EVERY
+        #: The number of this run.
+        self.run = run if isinstance(run, int) else 0
+        if self.run:
+            self._connection = join_journal(path)
+            return
         try:
             self._connection = open_journal(path, notice)
         except JournalError as error:
             notice(f"{error} Until then nothing is remembered when the program ends.")
             self._connection = open_in_memory()
-        self._until_trim = TRIM_EVERY
+            self.path = None
         with self._write() as db:
-            self._run: int = db.execute(
+            self.run = db.execute(
                 "INSERT INTO runs (name, role, started) VALUES (?, ?, ?) RETURNING id",
                 (run, role, clock()),
             ).fetchone()[0]
@@ -206,10 +221,10 @@ class Journal:
         jobs, drops = array("q"), []
         with self._write() as db:
             for run, name, role, started in db.execute("SELECT * FROM runs").fetchall():
-                if run == self._run or not is_over(name):
+                if run == self.run or not is_over(name):
                     continue
                 if role and role == self._role:
-                    values = (self._run, target, run, target, url)
+                    values = (self.run, target, run, target, url)
                     found = db.execute(f"UPDATE jobs {ours} AND state <> 1 RETURNING id", values)
                     jobs.extend(job for (job,) in found)
                     found = db.execute(f"UPDATE drops {ours} RETURNING id, roots", values)
@@ -233,7 +248,7 @@ class Journal:
             return int(
                 db.execute(
                     "INSERT INTO drops (run, target, roots) VALUES (?, ?, ?) RETURNING id",
-                    (self._run, target, text),
+                    (self.run, target, text),
                 ).fetchone()[0]
             )
 
@@ -242,11 +257,19 @@ class Journal:
         with self._write() as db:
             db.execute("DELETE FROM drops WHERE id = ?", (drop,))
 
-    def admit(self, target: int, files: Sequence[Record], *, known: bool) -> Admission:
+    def admit(
+        self,
+        target: int,
+        files: Sequence[Record],
+        *,
+        known: bool,
+        almost: Callable[[Admission], object] = lambda _: None,
+    ) -> Admission:
         """Take files that were found into the line, and give them their ids.
 
         Those that are unchanged since they were sent are told apart when `known` is true; those
-        that this run has in its line already are left out.
+        that this run has in its line already are left out. `almost` gets what is returned just
+        before it is committed.
         """
         admission = Admission()
         rows = list(map(_row, files))
@@ -265,7 +288,7 @@ class Journal:
                 elif old.state is State.SENT and same and known:
                     admission.sent.append(old)
                     continue
-                elif old.state is State.WAITING and run == self._run:
+                elif old.state is State.WAITING and run == self.run:
                     if not same:
                         admission.changed.append(old.id)
                     continue
@@ -273,10 +296,10 @@ class Journal:
                     file.id = old.id
                     if same and old.state is not State.SENT:
                         file.content, file.resume = old.content, old.resume
-                    again.append((self._run, *row[1:], file.content, file.resume, file.id))
-                before[file.path, file.name] = self._run, file
+                    again.append((self.run, *row[1:], file.content, file.resume, file.id))
+                before[file.path, file.name] = self.run, file
                 admission.waiting.append(file)
-            for values, marks in _tables(fresh, f"{self._run}, {target}, 0"):
+            for values, marks in _tables(fresh, f"{self.run}, {target}, 0"):
                 db.execute(
                     "INSERT INTO jobs (run, target, state, id, hash, path, source, name, size, "
                     f"mtime_ns) VALUES {marks}",
@@ -288,6 +311,7 @@ class Journal:
                 "sha256 = '', ended = NULL WHERE id = ?",
                 again,
             )
+            almost(admission)
         return admission
 
     def is_sent(self, target: int, file: Record) -> bool:
@@ -307,12 +331,14 @@ class Journal:
             db.execute(
                 "UPDATE jobs SET state = 0, run = ?, attempts = 0, reason = '', file_id = '', "
                 f"sha256 = '', ended = NULL WHERE id IN {_LISTED}",
-                (self._run, _list(jobs)),
+                (self.run, _list(jobs)),
             )
         return self.records(jobs)
 
     def records(self, jobs: Collection[int]) -> list[Record]:
         """The files of these ids, as far as they are known, in the order of their ids."""
+        if not jobs:
+            return []
         with self._read() as db:
             rows = db.execute(
                 f"SELECT {_FIELDS} FROM jobs WHERE id IN {_LISTED} ORDER BY id", (_list(jobs),)

@@ -117,10 +117,24 @@ def open_journal(path: Path, notice: Callable[[str], object]) -> sqlite3.Connect
     except (OSError, sqlite3.Error) as error:
         if isinstance(error, JournalError):
             raise
-        raise JournalError(
-            f"The journal {path} cannot be used ({error}): make room or make it writable, "
-            "or set DROPLINE_HOME to another folder."
-        ) from error
+        raise _unusable(path, error) from error
+
+
+def join_journal(path: Path) -> sqlite3.Connection:
+    """Another connection to a journal that is open already. Raises JournalError."""
+    try:
+        connection = _connect(path)
+        connection.execute("PRAGMA synchronous=NORMAL")
+    except sqlite3.Error as error:
+        raise _unusable(path, error) from error
+    return connection
+
+
+def _unusable(path: Path, error: Exception) -> JournalError:
+    return JournalError(
+        f"The journal {path} cannot be used ({error}): make room or make it writable, "
+        "or set DROPLINE_HOME to another folder."
+    )
 
 
 def _open_sound(path: Path) -> sqlite3.Connection:
