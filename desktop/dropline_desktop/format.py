@@ -83,12 +83,19 @@ def duration(seconds: float | None) -> str:
 
 
 def duration_range(low: float | None, high: float | None) -> str:
-    """Between two lengths of time, in one unit: "10–15 s"; "12 s" when both read the same."""
+    """Between two lengths of time, in one unit: "10–15 s".
+
+    Where both read the same, with a digit more: "11.8–12.2 s"; "12 s" when that does not help.
+    """
     if low is None or high is None or not math.isfinite(high):
         return UNDEFINED
     _, unit, name = next(entry for entry in _TIME_UNITS if high >= entry[0])
-    first, last = _short(low / unit), _short(high / unit)
-    return _with(name, last if first == last else f"{first}–{last}")
+    same = last = _short(high / unit)
+    first = _short(low / unit)
+    if first == last and high / unit < 99.5:
+        digits = 1 if high / unit >= 9.95 else 2
+        first, last = (QLocale().toString(end / unit, "f", digits) for end in (low, high))
+    return _with(name, same if first == last else f"{first}–{last}")
 
 
 def percent(share: float | None) -> str:

@@ -148,7 +148,7 @@ class Tile(QFrame):
         words, figure = QFontMetrics(caption), QFontMetrics(self._theme.font(Size.FIGURE))
         head = self._symbol.sizeHint().width() + Space.S + self._help.sizeHint().width()
         name = words.horizontalAdvance(self._plain_name)
-        span = words.horizontalAdvance(format.duration_range(0.0088, 0.088))
+        span = words.horizontalAdvance(format.duration_range(11.8 * 60, 12.2 * 60))
         value = figure.horizontalAdvance(format.rate(88))
         self.setMinimumWidth(max(head, name, span, value) + Space.L + Space.XS)
 
