@@ -14,7 +14,8 @@ from pathlib import Path
 CORE = Path(__file__).resolve().parent.parent / "core" / "dropline"
 #: The modules and rooms of core whose words reach the window.
 SPEAKERS = (
-    *("extras.py", "line.py", "intake", "journal", "load/line.py", "meter/log.py", "targets"),
+    *("admission.py", "extras.py", "line.py", "intake", "journal", "load/line.py", "meter/log.py"),
+    "targets",
     *("fleet/celery.py", "fleet/doubts.py", "fleet/members.py", "fleet/remote.py"),
     *("fleet/sizes.py", "fleet/steering.py", "fleet/troubles.py"),
     *("history/replay.py", "history/storage.py", "station/limit.py", "station/station.py"),
