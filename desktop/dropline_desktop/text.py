@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_FIGURE = re.compile(r"(?<=\d) (?=\S{1,3}(?:[\s.,;:)–]|$))")
+_FIGURE = re.compile(r"(?<=\d) (?=\S{1,3}(?:[\s.,;:)–]|$))|(?<=\b[ρLτλμX]) (?=\d)")
 #: The joiners that emoji and several scripts need inside a word.
 _JOINERS = "\u200c\u200d"
 
@@ -22,7 +22,7 @@ def printable(text: str) -> str:
 
 
 def unbroken(text: str) -> str:
-    """A sentence in which no line ends between a figure and its unit ("53 s", "100 %")."""
+    """A sentence in which no line ends between a figure and its unit or sign ("53 s", "L 3.4")."""
     return _FIGURE.sub("\N{NO-BREAK SPACE}", text)
 
 

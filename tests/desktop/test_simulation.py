@@ -18,6 +18,7 @@ from dropline_desktop.settings import Settings
 from dropline_desktop.simulation import Simulation
 from dropline_desktop.simulation.dialog import SimulationDialog
 from dropline_desktop.simulation.plan import Plan
+from dropline_desktop.text import unbroken
 from dropline_desktop.theme import Mode, Theme
 from dropline_desktop.transfers.rows import State
 from dropline_desktop.window import MainWindow
@@ -139,6 +140,7 @@ def test_the_window_shows_and_steers_the_simulated_line_until_it_ends(
 
     wait(lambda: page.instruments.tiles.tiles[0].value not in {"–", "0/s"})
     assert "Theory (M/M/2)" in page.banner.words.text()
+    assert "L\N{NO-BREAK SPACE}" in page.banner.words.text()
     page.instruments.tuner.spin.setValue(5)
     wait(lambda: line.station.counts().running == 5)
     wait(lambda: "Theory (M/M/5)" in page.banner.words.text())
@@ -169,7 +171,7 @@ def test_another_simulation_takes_the_place_of_the_first(
     assert page.isVisible()
     wait(lambda: "It took" in page.banner.words.text())
     assert page.banner.words.text().startswith(
-        "3 jobs come at once and take 10 ms on average. It took "
+        unbroken("3 jobs come at once and take 10 ms on average. It took ")
     )
 
 

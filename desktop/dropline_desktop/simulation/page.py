@@ -13,6 +13,7 @@ from dropline_desktop.icons import icon
 from dropline_desktop.instruments import Instruments
 from dropline_desktop.language import worded
 from dropline_desktop.simulation.plan import Plan
+from dropline_desktop.text import unbroken
 from dropline_desktop.theme import Size, Space, Theme
 
 
@@ -64,7 +65,7 @@ class Banner(QFrame):
         text = self._plan.expectation(self._workers)
         if self._took is not None:
             text = self.tr("It took {0}. {1}").format(format.duration(self._took), text)
-        self.words.setText(f"{self._plan.describe()} {text}")
+        self.words.setText(unbroken(f"{self._plan.describe()} {text}"))
 
     def _dress(self) -> None:
         colours = self._theme.colours
