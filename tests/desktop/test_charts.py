@@ -22,6 +22,8 @@ from dropline_desktop.charts import Charts, MarkKind
 from dropline_desktop.charts.axes import TimeAxis, ValueAxis
 from dropline_desktop.charts.contents import CHARTS, COLUMNS
 from dropline_desktop.charts.expected import Expectation
+from dropline_desktop.charts.marks import MarksItem
+from dropline_desktop.charts.overlay import Overlay
 from dropline_desktop.charts.plot import Plot
 from dropline_desktop.motion import MotionMode
 from dropline_desktop.theme import DARK, LIGHT, Mode, Theme
@@ -428,6 +430,14 @@ def test_what_was_predicted_is_a_band_until_the_next_change(shown: Charts, clock
     shown.expect(2, Expectation(start + 10.0, {"chartQueue": Figure(4.0, 5.0, None)}))
     shown.draw()
     assert ink(plot, "text") > drawn + 20
+
+
+def test_the_words_of_a_mark_stand_over_what_was_predicted(shown: Charts) -> None:
+    for plot in shown.findChildren(Plot):
+        overlays = [item for item in plot.plotItem.items if isinstance(item, Overlay)]
+        marks = [item.zValue() for item in overlays if isinstance(item, MarksItem)]
+        others = [item.zValue() for item in overlays if not isinstance(item, MarksItem)]
+        assert min(marks) > max(others, default=0.0)
 
 
 def ink(widget: QWidget, name: str, close: int = 40) -> int:

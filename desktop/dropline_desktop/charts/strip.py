@@ -45,6 +45,7 @@ class Strip(QWidget):
         self.plot.setObjectName(chart.name)
         self.marks = MarksItem(theme, labels=chart.marked)
         self._curves = [Curve(self.plot, theme, line) for _, line in chart.curves]
+        self.marks.setZValue(1.0)  # or what is expected would cross the words
         self.plot.addItem(self.marks, ignoreBounds=True)
         self.cross = pg.InfiniteLine(angle=90)
         self.cross.hide()
