@@ -197,6 +197,7 @@ class Tiles(QWidget):
         self.setAccessibleName(self.tr("Figures of the line"))
         self._show_window(self._seconds)
         self._arrange()
+        self.updateGeometry()  # what it needs at least is no layout's, which would tell
 
     def minimumSizeHint(self) -> QSize:
         """As narrow as two rows are: what shows one may be made narrower in one go."""

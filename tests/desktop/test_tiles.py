@@ -211,6 +211,7 @@ def test_a_row_may_become_two_at_once(
     window.resize(1280, 100)
     with qtbot.waitExposed(window):
         window.show()
+    QApplication.processEvents()  # what the language changed is laid out
     narrow = window.minimumSizeHint().width()
     assert narrow < sum(each.minimumWidth() for each in tiles.tiles)
     window.resize(narrow, 100)
