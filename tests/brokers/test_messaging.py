@@ -125,7 +125,9 @@ def test_a_message_that_comes_again_is_suppressed_and_foreign_ones_are_read(
             "time": "2026-01-01T00:00:00Z",
             "data": {"file_id": "f"},
         }
-        with kombu.Connection(url) as connection, connection.channel() as channel:
+        # Confirmed, or a busy broker may lose what its queue has not yet when the channel closes.
+        confirmed = kombu.Connection(url, transport_options={"confirm_publish": True})
+        with confirmed as connection, connection.channel() as channel:
             producer = kombu.Producer(channel, kombu.Exchange("dropline.events", type="topic"))
             for body in (event, event, "none", {**event, "id": "2"}):
                 producer.publish(json.dumps(body), routing_key="x", content_type="text/plain")
