@@ -27,8 +27,8 @@ Need = Callable[[str, str], str]
 def browser(need_program: Need) -> Iterator[Browser]:
     chromium = need_program("chromium", "chromium")
     with sync_playwright() as playwright:
-        # --no-sandbox: as root, in containers too
         expect.set_options(timeout=30_000)
+        # --no-sandbox: as root, in containers too
         made = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield made
         made.close()
