@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -56,6 +57,26 @@ def _caller_in_project() -> str:
             return f"{path.relative_to(ROOT)}:{frame.f_lineno}"
         frame = frame.f_back
     return "a place outside the project"
+
+
+@pytest.fixture(autouse=True)
+def widgets_go_in_the_main_thread(request: pytest.FixtureRequest) -> Iterator[None]:
+    """As in the program: a widget that another thread collects with the garbage is a crash."""
+    if "qapp" not in request.fixturenames:
+        yield
+        return
+    gc.disable()
+    yield
+    gc.collect(1)
+    gc.enable()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_widget_is_left_to_other_tests() -> Iterator[None]:
+    """What only a look at all objects finds, goes before tests whose threads might."""
+    yield
+    if "PySide6" in sys.modules:
+        gc.collect()
 
 
 @pytest.fixture(autouse=True)

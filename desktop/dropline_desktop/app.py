@@ -89,7 +89,7 @@ class Application(QObject):
         self.explorers = Explorers(self.theme, home.logs)
         self.tray = Tray(self.window, notifying=self.settings.notifications)
         self.signals = StopSignals(self)
-        self.interpreter = Interpreter()
+        self.interpreter = Interpreter(self)
         self.right_of_way = RightOfWay(self)
         self.network = Network(self.bus.post, self)
         self.taskbar = Taskbar(self)

@@ -23,6 +23,7 @@ from dropline_desktop.bus import QtBus
 from dropline_desktop.docks import Dock, Side
 from dropline_desktop.events import EventLog
 from dropline_desktop.instruments import Instruments, column
+from dropline_desktop.interpreter import Interpreter
 from dropline_desktop.language import Translation, worded
 from dropline_desktop.motion import DesktopMotion
 from dropline_desktop.settings import Settings
@@ -75,6 +76,8 @@ class FleetWindow(QMainWindow):
         self._workers = 0
         self._ending: threading.Thread | None = None
         self.sampler = FleetSampler(fleet, self.bus.post, self._failed.emit)
+        self.interpreter = Interpreter(self)
+        self.interpreter.listen(self.bus)
         parts.listen(self.bus)
         self.bus.subscribe(Reading, self._take_readings, batches=True)
         self.bus.subscribe(FleetNoted, self._take_notes)
@@ -107,6 +110,7 @@ class FleetWindow(QMainWindow):
         assert self._ending is not None
         self._ending.join()
         self.bus.close()
+        self.interpreter.close()
         self.finished.emit()
 
     def _resize(self, workers: int) -> None:

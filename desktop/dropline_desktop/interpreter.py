@@ -1,14 +1,19 @@
-"""Python set up for a program with a window: short turns for its threads, few full collections.
+"""Python set up for a program with a window: short turns for its threads, garbage in this one only.
 
 A thread that wants the interpreter waits until the one that has it lets go, or for the switch
 interval, 5 ms as Python sets it. Almost every call of Qt lets go of it for a moment, so beside
 threads that send, one frame waits many times: painting the list beside one busy thread takes 24 ms,
 and 5 ms with an interval of 0.5 ms; alone 2 ms. Files a second stayed the same.
 
-A full collection of garbage looks at every object there is, and every thread stands still for it:
-140 ms with 200,000 messages on their way, against 25 ms for the longest step this way. So what the
-start has made is taken out of its sight, and full collections are left to times when the line has
-been empty for a while: between two files of a slow arrival it is empty all the time.
+Python collects garbage in whatever thread makes the object that is one too many, and in the middle
+of whatever that thread does. Widgets among the garbage would be destroyed outside the window's
+thread, or while Qt goes through a list of them: both crash. So it is collected from the event loop
+of that thread, by a timer, and nowhere else.
+
+A full collection looks at every object there is, and every thread stands still for it: 140 ms with
+200,000 messages on their way, against 25 ms for the longest step this way. So what the start has
+made is taken out of its sight, and full collections are left to times when the line has been empty
+for a while: between two files of a slow arrival it is empty all the time.
 """
 
 from __future__ import annotations
@@ -16,43 +21,54 @@ from __future__ import annotations
 import gc
 import sys
 
+from PySide6.QtCore import QObject, QTimer
+
 from dropline.bus import EventBus
 from dropline.events import Message, ReceiverStarted
 from dropline.station.reading import Reading
 
 #: Seconds for which a thread may keep the interpreter from others.
 SWITCH_INTERVAL = 0.0005
-#: So many collections of the middle generation go before a full one, instead of 10: some ten
-#: million objects, so that a line that is never empty is looked through now and then all the same.
-FULL_AFTER = 1000
+#: Milliseconds between looks at how many new objects there are, and how many make it worth while to
+#: look for garbage among them.
+LOOK_EVERY, WORTH_WHILE = 100, 7000
+#: So many collections among new objects go before a full one: ten million objects and more, so that
+#: a line that is never empty is looked through now and then all the same.
+FULL_AFTER = 3000
 #: Seconds for which the line must have been empty before a full collection.
 QUIET = 3.0
 
 
-class Interpreter:
+class Interpreter(QObject):
     """In force from `listen` to `close`."""
 
-    def __init__(self) -> None:
-        self._threshold = gc.get_threshold()
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
         self._interval = sys.getswitchinterval()
+        self._collecting = gc.isenabled()
+        self._collections = 0  # since the last full one
         self._busy_at: float | None = None  # since the last full collection
+        self._timer = QTimer(self, interval=LOOK_EVERY)
+        self._timer.timeout.connect(self._look)
 
     def listen(self, bus: EventBus) -> None:
         """Take over; the bus says when the program has started and when the line is empty."""
         sys.setswitchinterval(SWITCH_INTERVAL)
-        young, middle, _ = self._threshold
-        gc.set_threshold(young, middle, FULL_AFTER)
+        gc.disable()
+        self._timer.start()
         bus.subscribe(ReceiverStarted, self._started)
         bus.subscribe(Reading, self._read)
 
     def close(self) -> None:
         """Leave all as it was."""
+        self._timer.stop()
         sys.setswitchinterval(self._interval)
-        gc.set_threshold(*self._threshold)
+        if self._collecting:
+            gc.enable()
         gc.unfreeze()
 
     def _started(self, _message: Message) -> None:
-        gc.collect()
+        self._collect_all()
         gc.freeze()
 
     def _read(self, message: Message) -> None:
@@ -62,4 +78,17 @@ class Interpreter:
             self._busy_at = reading.t
         elif self._busy_at is not None and reading.t - self._busy_at >= QUIET:
             self._busy_at = None
-            gc.collect()
+            self._collect_all()
+
+    def _look(self) -> None:
+        if gc.get_count()[0] < WORTH_WHILE:
+            return
+        if self._collections >= FULL_AFTER:
+            self._collect_all()
+        else:
+            self._collections += 1
+            gc.collect(1)
+
+    def _collect_all(self) -> None:
+        self._collections = 0
+        gc.collect()

@@ -10,9 +10,6 @@ chart differ in dash pattern, width or fill, and states are named in words.
 
 from __future__ import annotations
 
-import contextlib
-import gc
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, IntEnum, StrEnum
 from weakref import WeakSet
@@ -194,8 +191,7 @@ class Theme(QObject):
         self._mode = mode
         self.colours = LIGHT
         self._windows: WeakSet[QWidget] = WeakSet()
-        with _no_widget_goes():
-            app.setStyle("Fusion")
+        app.setStyle("Fusion")
         app.styleHints().colorSchemeChanged.connect(self._follow)
         self.set_mode(mode)
 
@@ -213,14 +209,13 @@ class Theme(QObject):
         """Change the scheme; the window frames that the system draws come along where it can."""
         self._mode = mode
         hints = self._app.styleHints()
-        with _no_widget_goes():
-            if mode is Mode.SYSTEM:
-                hints.unsetColorScheme()
-                self._dress(hints.colorScheme() is Qt.ColorScheme.Dark)
-            else:
-                dark = mode is Mode.DARK
-                hints.setColorScheme(Qt.ColorScheme.Dark if dark else Qt.ColorScheme.Light)
-                self._dress(dark)
+        if mode is Mode.SYSTEM:
+            hints.unsetColorScheme()
+            self._dress(hints.colorScheme() is Qt.ColorScheme.Dark)
+        else:
+            dark = mode is Mode.DARK
+            hints.setColorScheme(Qt.ColorScheme.Dark if dark else Qt.ColorScheme.Light)
+            self._dress(dark)
 
     def dress(self, window: QWidget) -> None:
         """Dress a window, and so its dialogs, now and whenever the scheme changes.
@@ -272,8 +267,7 @@ class Theme(QObject):
 
     def _follow(self, scheme: Qt.ColorScheme) -> None:
         if self._mode is Mode.SYSTEM:
-            with _no_widget_goes():
-                self._dress(scheme is Qt.ColorScheme.Dark)
+            self._dress(scheme is Qt.ColorScheme.Dark)
 
     def _dress(self, dark: bool) -> None:
         self.colours = DARK if dark else LIGHT
@@ -284,22 +278,6 @@ class Theme(QObject):
         for window in filter(isValid, self._windows):
             window.setStyleSheet(style_sheet(self.colours))
         self.changed.emit()
-
-
-@contextlib.contextmanager
-def _no_widget_goes() -> Iterator[None]:
-    """Collect no garbage meanwhile.
-
-    Qt tells each widget in a list of all that there are. What a widget does then in Python may have
-    garbage collected, widgets among it, and Qt would go on to one that is no more: a crash.
-    """
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def palette(c: Colours, *, outline: bool = False) -> QPalette:

@@ -989,6 +989,42 @@ def test_stragglers_lose_nothing_either() -> None:
     assert stories.target == ["It is down.", "up"]
 
 
+def test_a_target_that_comes_back_meanwhile_costs_a_job_no_strike_and_no_wait() -> None:
+    """The target is judged first and the job after it; another worker may have served by then."""
+    meanwhile = threading.Event()
+
+    def behave(item: str, _attempt: Attempt) -> str:
+        if item == "refused":
+            raise PermanentError("It is a brick: unwrap it.")
+        if item == "unlucky" and floor.tries[item] < 3:
+            wait = 0.0 if floor.tries[item] == 1 else 3600.0
+            raise TransientError("It is down.", wait, target_down=True)
+        return item
+
+    class Held(Stories):
+        """Whose worker is kept between the two, the second time that the target goes down."""
+
+        def target_went(self, down: bool, reason: str) -> None:
+            super().target_went(down, reason)
+            if self.target == ["It is down.", "up", "It is down."]:
+                assert meanwhile.wait(60)
+
+    floor, stories = Floor(behave), Held()
+    breaker, backoff = Breaker(first=1e-9, longest=1e-9), Backoff(attempts=1)
+    with station(floor, stories, workers=1, breaker=breaker, backoff=backoff) as line:
+        (unlucky,) = line.submit([("unlucky", 10)])
+        line.submit([("refused", 10)])
+        until(lambda: len(stories.target) == 3)
+        line.resize(2)
+        (other,) = line.submit([("other", 10)])
+        line.probe_now()
+        until(lambda: line.counts().finished == 1)
+        meanwhile.set()
+        assert line.wait_drained(60)
+    assert stories.of[other][-1] == "finished other"
+    assert stories.of[unlucky][-1] == "finished unlucky"
+
+
 def test_when_patience_ends_all_that_waits_fails_with_the_sentence() -> None:
     switch = Switch(retry_after=0.0)
     floor, stories = Floor(switch.behave), Stories()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
-import sys
 
 import pytest
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QPushButton, QToolButton
 
-from dropline.bus import MemoryBus, Router
+from dropline.bus import Router
 from dropline.events import (
     Event,
     FileRetried,
@@ -23,7 +21,6 @@ from dropline.events import (
 )
 from dropline.meter import LittlesLaw, Meter
 from dropline.station import Sampler, Station
-from dropline_desktop.interpreter import FULL_AFTER, QUIET, SWITCH_INTERVAL, Interpreter
 from dropline_desktop.notices import MOST, Notices
 from dropline_desktop.status import StatusBar
 from dropline_desktop.theme import Theme
@@ -142,31 +139,3 @@ def test_notices_are_counted_bounded_and_dismissed(notices):
         notice.findChild(QToolButton).click()
     assert notices.notices == []
     assert not notices.isVisible()
-
-
-def test_turns_are_short_and_full_collections_wait_for_an_empty_line(reading):
-    before, collected = (gc.get_threshold(), sys.getswitchinterval()), []
-    gc.callbacks.append(lambda phase, info: collected.append(info["generation"]))
-    bus, interpreter = MemoryBus("test"), Interpreter()
-    try:
-        interpreter.listen(bus)
-        assert gc.get_threshold()[2] == FULL_AFTER
-        assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL)
-        bus.publish(ReceiverStarted("http://127.0.0.1:1"))
-        assert gc.get_freeze_count() > 0
-        busy = dataclasses.replace(reading, t=100.0, in_system=1)
-        empty = dataclasses.replace(reading, in_system=0)
-        collected.clear()
-        bus.publish(busy)
-        bus.publish(dataclasses.replace(empty, t=100.1))
-        bus.publish(dataclasses.replace(empty, t=100.0 + QUIET - 0.1))
-        assert 2 not in collected, "it may be empty between two files"
-        for t in (100.0 + QUIET, 200.0):
-            bus.publish(dataclasses.replace(empty, t=t))
-        assert collected.count(2) == 2, "once: its begin and its end"
-    finally:
-        gc.callbacks.pop()
-        interpreter.close()
-        bus.close()
-    assert (gc.get_threshold(), sys.getswitchinterval()) == before
-    assert gc.get_freeze_count() == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from itertools import combinations
 
@@ -205,30 +204,3 @@ def test_the_sign_of_a_notice_follows_the_theme(theme: Theme, qtbot: QtBot) -> N
     light = sign.pixmap().toImage()
     theme.set_mode(Mode.DARK)
     assert sign.pixmap().toImage() != light
-
-
-class Changing(QWidget):
-    """Garbage as soon as nobody has it, and collected when it may be."""
-
-    collected = 0
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.itself = self
-
-    def changeEvent(self, event: QEvent) -> None:
-        if gc.isenabled():
-            Changing.collected += 1
-            gc.collect()
-
-
-def test_no_widget_goes_while_all_of_them_are_dressed(qapp: QApplication) -> None:
-    """Qt would go on to it all the same, and crash."""
-    for _ in range(3):
-        for _ in range(20):
-            Changing().show()
-        Changing.collected = 0
-        Theme(qapp, Mode.DARK).set_mode(Mode.LIGHT)
-        assert not Changing.collected
-    assert gc.isenabled()
-    gc.collect()

@@ -626,7 +626,7 @@ class Station(Generic[ItemT, ResultT]):
         self, taken: Sequence[_Service[ItemT]], outcomes: Sequence[ResultT | Exception]
     ) -> None:
         """Tell and log how the attempts ended."""
-        is_down = self._judge_target(taken[0].worker, outcomes)
+        is_down, served = self._judge_target(taken[0].worker, outcomes)
         self._add_up(taken)
         finished = [
             (service.job, outcome)
@@ -644,7 +644,7 @@ class Station(Generic[ItemT, ResultT]):
         # From the last to the first: what goes back to the head of the queue keeps its order.
         for service, outcome in zip(reversed(taken), reversed(outcomes), strict=True):
             if isinstance(outcome, Exception):
-                self._end_badly(service, outcome, is_down)
+                self._end_badly(service, outcome, is_down, served)
         self._tell_if_drained()
 
     def _add_up(self, taken: Sequence[_Service[ItemT]]) -> None:
@@ -660,7 +660,9 @@ class Station(Generic[ItemT, ResultT]):
             a, r, s, w = self._spent
             self._spent = Spent(a + took, r + reading, s + sending, w + limited)
 
-    def _end_badly(self, service: _Service[ItemT], error: Exception, is_down: bool) -> None:
+    def _end_badly(
+        self, service: _Service[ItemT], error: Exception, is_down: bool, served: int
+    ) -> None:
         job = service.job
         match error:
             case Aborted():
@@ -668,7 +670,7 @@ class Station(Generic[ItemT, ResultT]):
             case TransientError() | Unreached() if service.attempt.aborted:
                 self._end_aborted(job)  # what failed is what was stopped
             case TransientError():
-                self._end_transient(job, error, is_down and error.target_down)
+                self._end_transient(job, error, is_down and error.target_down, served)
             case Unreached():
                 self._put_back(job)
             case PermanentError():
@@ -677,10 +679,13 @@ class Station(Generic[ItemT, ResultT]):
                 _log.error("attempt at job %s", job.id, exc_info=error)
                 self._end_failed(job, f"An error inside Dropline ({error!r}): please report it.")
 
-    def _judge_target(self, worker: int, outcomes: Sequence[ResultT | Exception]) -> bool:
-        """Let the breaker know what a worker's outcomes say about the target; whether it is down.
+    def _judge_target(
+        self, worker: int, outcomes: Sequence[ResultT | Exception]
+    ) -> tuple[bool, int]:
+        """Let the breaker know what a worker's outcomes say about the target.
 
-        It may be up again by the next moment, by what another worker finds.
+        Whether it is down, and how many jobs it has served: it may be up again and serve by the
+        next moment, for another worker.
         """
         bad = next((o for o in outcomes if isinstance(o, TransientError) and o.target_down), None)
         with self._lock:
@@ -692,7 +697,7 @@ class Station(Generic[ItemT, ResultT]):
                 self._breaker.withdraw(worker)
             else:
                 changed = self._breaker.succeeded()
-            is_down = self._breaker.is_open
+            is_down, served = self._breaker.is_open, self._finished
             if changed and bad is None:
                 self._end_waiting_for_target()
             elif was_open or changed:
@@ -701,7 +706,7 @@ class Station(Generic[ItemT, ResultT]):
             self._hooks.target_went(bad is not None, str(bad or ""))
         if bad is not None:
             self._lose_patience(str(bad))
-        return is_down
+        return is_down, served
 
     def _end_waiting_for_target(self) -> None:
         """Let those try that were told to wait because of the target (lock held)."""
@@ -754,20 +759,21 @@ class Station(Generic[ItemT, ResultT]):
             self._failed[job.id] = job
             self._since_empty[1] += 1
 
-    def _end_transient(self, job: Job[ItemT], error: TransientError, is_down: bool) -> None:
+    def _end_transient(
+        self, job: Job[ItemT], error: TransientError, is_down: bool, served: int
+    ) -> None:
+        # A target that served others since this job last failed so is not what is wrong.
+        proven, job.seen = 0 <= job.seen < served, served
         with self._lock:
             now = self._clock()
             pause = self._breaker.wait(now)
             hopeless = is_down and self._is_hopeless(now)
-            # A target that served others since this job last failed so is not what is wrong.
-            proven = 0 <= job.seen < self._finished
-            job.seen = self._finished
         if hopeless:
             self._end_failed(job, self._hopeless(str(error)))
             return
         delay: float | None
-        if is_down and not proven:  # the target's fault: the next probe is another job's turn
-            self._told_to_wait.add(job.id)
+        for_target = is_down and not proven
+        if for_target:  # the target's fault: the next probe is another job's turn
             pause = 0.0 if pause == math.inf else pause
             delay = max(pause, error.retry_after or 0.0) + self._breaker.first
         else:
@@ -777,7 +783,7 @@ class Station(Generic[ItemT, ResultT]):
             self._end_failed(job, f"{error} Gave up after {job.strikes} attempts.")
             return
         self._hooks.retried(job, str(error), delay)
-        self._wait_again(job, now + delay)
+        self._wait_again(job, now + delay, for_target=for_target)
 
     def _put_back(self, job: Job[ItemT]) -> None:
         """The job's turn did not come: it is next again."""
@@ -795,15 +801,21 @@ class Station(Generic[ItemT, ResultT]):
             self._cancelled += 1
             self._since_empty[2] += 1
 
-    def _wait_again(self, job: Job[ItemT], due: float | None) -> None:
-        """A running job waits again: until `due`, or as the first in turn."""
+    def _wait_again(self, job: Job[ItemT], due: float | None, *, for_target: bool = False) -> None:
+        """A running job waits again: until `due`, or as the first in turn.
+
+        One that waits `for_target` does so no longer than the target is down.
+        """
         with self._lock:
             cancelled, held = job.id in self._cancelling, job.id in self._holding
             self._end(job)
             self._observe([Entry(self._clock(), Kind.RETRY, job.id)])
-            if cancelled or held or due is None:
+            is_up = for_target and not self._breaker.is_open
+            if cancelled or held or is_up or due is None:
                 self._queue.add(job, first=True)
             else:
+                if for_target:
+                    self._told_to_wait.add(job.id)
                 self._delayed[job.id] = (due, job)
                 heapq.heappush(self._due, (due, job.id))
             if cancelled or held:  # asked for while it ran: no other worker may begin it now
