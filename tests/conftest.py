@@ -8,7 +8,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -16,6 +16,11 @@ import keyring
 import pytest
 from hypothesis import settings
 from keyring.backend import KeyringBackend
+
+try:
+    import fcntl
+except ImportError:  # Windows has none
+    fcntl = None  # type: ignore[assignment]
 
 ROOT = Path(__file__).resolve().parent.parent
 THREADS_END_WITHIN = 20.0
@@ -25,6 +30,22 @@ settings.register_profile("dropline", deadline=None)
 # For fuzzing at length: see tests/core/test_receiver_fuzz.py.
 settings.register_profile("million", deadline=None, database=None, max_examples=62_000)
 settings.load_profile("dropline")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Run tests beside one another, but a `quiet` one alone: it compares times."""
+    if "PYTEST_XDIST_WORKER" not in os.environ or fcntl is None:
+        return (yield)
+    quiet = item.get_closest_marker("quiet") is not None
+    folder = Path(item.config.rootpath, ".pytest_cache")
+    folder.mkdir(exist_ok=True)
+    # Who comes later stands behind the door, so that a quiet one's turn comes.
+    with (folder / "door").open("w") as door, (folder / "room").open("w") as room:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        fcntl.flock(room, fcntl.LOCK_EX if quiet else fcntl.LOCK_SH)
+        fcntl.flock(door, fcntl.LOCK_UN)
+        return (yield)
 
 
 @pytest.fixture(autouse=True)

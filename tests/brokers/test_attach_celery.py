@@ -73,6 +73,7 @@ def truth(folder: Path, report: dict[str, Any]) -> dict[str, Any]:
     return measure(log, start, end)
 
 
+@pytest.mark.quiet
 def test_figures_are_those_of_the_tasks_own_log(
     workers: StartWorker, brokers: dict[str, Broker], tmp_path: Path
 ) -> None:
@@ -103,6 +104,7 @@ def test_figures_are_those_of_the_tasks_own_log(
         }
 
 
+@pytest.mark.quiet
 def test_arrivals_that_nobody_tells_are_taken_from_the_queue(
     workers: StartWorker, brokers: dict[str, Broker], tmp_path: Path
 ) -> None:

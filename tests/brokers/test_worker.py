@@ -25,7 +25,7 @@ def start_workers(broker: Broker, receiver: str, folder: Path, names: str) -> li
     folder.mkdir()
     base = [sys.executable, "-m", "dropline_desktop", "worker", "--broker", broker.url]
     base += ["--receiver", receiver, "--outcomes", f"sqlite:///{folder}/outcomes.sqlite"]
-    base += ["--handler", "slow_handler:count", "--visible", "6"]
+    base += ["--handler", "slow_handler:count", "--visible", "15"]
     environment = {"PYTHONPATH": str(HERE), "HANDLER_LOG": str(folder / "runs")}
     made = []
     for name in names:
@@ -70,4 +70,4 @@ def test_a_worker_that_is_killed_loses_and_doubles_nothing(
             runs = Counter((folder / "runs").read_text().split())
             assert set(runs) == set(names)
             again = sum(runs.values()) - FILES
-            assert again <= 2, "only what the dead worker's two threads had"
+            assert again <= 2, f"{folder.name}: only what the dead worker's two threads had"
