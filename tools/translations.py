@@ -27,7 +27,8 @@ from spoken import sentences
 from dropline.tuning.words import TEMPLATES
 
 ROOT = Path(__file__).resolve().parent.parent
-CODE = ROOT / "desktop" / "dropline_desktop"
+#: Reports are core's own, and get the function that translates from who asks for them.
+CODE = (ROOT / "desktop" / "dropline_desktop", ROOT / "core" / "dropline" / "report")
 FOLDER = ROOT / "resources" / "dropline_resources" / "translations"
 #: The sources, and what more `lupdate` is told for each: English needs its plurals only.
 SOURCES = {
@@ -67,7 +68,7 @@ def main() -> int:
 
 def bring_up_to_date(folder: Path) -> None:
     """Add to the sources in a folder what is new, drop what is gone, and compile them."""
-    code = [str(path.relative_to(ROOT)) for path in sorted(CODE.rglob("*.py"))]
+    code = [str(path.relative_to(ROOT)) for room in CODE for path in sorted(room.rglob("*.py"))]
     spoken = sentences()
     (folder / SPOKEN).write_text("".join(f"{text}\n" for text in spoken), "utf-8", newline="\n")
     how = ["-silent", "-no-obsolete", "-locations", "none", "-source-language", "en"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from dropline.history import Row, Store
 from dropline.meter import Entry, Kind, Meter, Recorder, measure
 from dropline_desktop.explorer import Explorer, Explorers
 from dropline_desktop.explorer.reader import Reader
+from dropline_desktop.language import Language, Translation
 from dropline_desktop.theme import Mode, Theme
 
 
@@ -179,6 +181,25 @@ def test_all_is_saved_in_every_form(
     report = (tmp_path / "a.html").read_text("utf-8")
     assert "before.jsonl and before.jsonl" in report
     assert "-80.0 %" in report
+
+
+def test_what_is_saved_speaks_the_language_of_the_window(
+    explorer: Explorer,
+    translation: Translation,
+    record: Callable[..., Path],
+    qtbot: QtBot,
+    tmp_path: Path,
+) -> None:
+    translation.speak(Language.CHINESE)
+    explorer.open_log(record(a_run(), "before.jsonl"))
+    qtbot.waitUntil(lambda: len(explorer.view.points()[0]) > 0)
+    for name, save in (("a.svg", explorer.export_drawing), ("a.html", explorer.export_report)):
+        with qtbot.waitSignal(explorer._writer.written):
+            save(tmp_path / name)
+        text = (tmp_path / name).read_text("utf-8")
+        words = re.sub(r"<style>.*?</style>|<[^>]*>", " ", text, flags=re.DOTALL)
+        assert "到达率" in words
+        assert not set(re.findall(r"[A-Za-z]{4,}", words)) - {"Dropline", "before", "jsonl"}
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,14 @@ from dropline.events import (
     TargetUp,
     WorkersChanged,
 )
-from dropline.history import Mark, Past, Summary, summary
+from dropline.history import Past, Summary, summary
 from dropline.history.curves import curves
 from dropline.meter import RELATIVE_ERROR
 from dropline.report import text
-from dropline.report.figures import FIGURES, Figure
+from dropline.report.figures import Figure, figures
 from dropline.report.picture import picture
-from dropline.report.text import safe
+from dropline.report.text import Translate, safe
+from dropline.station import Order
 
 #: Groups of rows that a picture's curves are made of, at most.
 _GROUPS = 480
@@ -66,26 +67,37 @@ dd{margin:0 0 .4em}svg{max-width:100%;height:auto}
 """
 
 
-def page(runs: Sequence[Run], made: datetime | None = None) -> str:
+def page(
+    runs: Sequence[Run], made: datetime | None = None, translate: Translate = text.english
+) -> str:
     """The report of one run, or of two that are compared; `made` is when, now by default.
 
     Raises OSError or ValueError when a past cannot be read.
     """
     made = made or datetime.now(UTC)
     summaries = [summary(run.past.rows(run.start, run.end)) for run in runs]
-    title = "Dropline report: " + safe(" and ".join(run.name for run in runs))
-    about = f"Made {made.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} by Dropline {__version__}."
+    names = translate("Report", " and ").join(run.name for run in runs)
+    title = translate("Report", "Dropline report: {}").format(safe(names))
+    about = translate("Report", "Made {} by Dropline {}. Times of day are UTC.").format(
+        f"{made.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", __version__
+    )
+    shown = figures(translate)
     parts = [
-        f"<h1>{title}</h1>",
-        f'<p class="muted">{about} Times of day are UTC.</p>',
-        "<h2>Figures</h2>",
-        f"<section>{_table(runs, summaries)}</section>",
-        *(part for run, told in zip(runs, summaries, strict=True) for part in _of_run(run, told)),
-        "<h2>Definitions</h2>",
-        f"<section><dl>{''.join(map(_definition, FIGURES))}</dl></section>",
+        _heading(1, title),
+        f'<p class="muted">{about}</p>',
+        _heading(2, translate("Report", "Figures")),
+        f"<section>{_table(runs, summaries, shown, translate)}</section>",
+        *(
+            part
+            for run, told in zip(runs, summaries, strict=True)
+            for part in _of_run(run, told, translate)
+        ),
+        _heading(2, translate("Report", "Definitions")),
+        f"<section><dl>{''.join(map(_definition, shown))}</dl></section>",
     ]
+    language = translate("Report", "en")
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -99,98 +111,139 @@ def change(before: float | None, after: float | None) -> float | None:
     return (after - before) / before if before and after is not None else None
 
 
-def words(event: Event) -> str:
+def words(event: Event, translate: Translate = text.english) -> str:
     """What happened, in a few words; empty for what is of no interest here."""
     match event:
         case WorkersChanged(before=before, wanted=wanted):
-            return f"workers {before} → {wanted}"
+            return translate("Report", "workers {} → {}").format(before, wanted)
         case OrderChanged(order=order):
-            return f"order: {order}"
+            orders: dict[str, str] = {
+                Order.FIFO: translate("Report", "first come, first served"),
+                Order.SHORTEST: translate("Report", "shortest first"),
+                Order.SMALL_LANE: translate("Report", "small files' lane"),
+            }
+            return translate("Report", "order: {}").format(orders.get(order, order))
         case TargetDown():
-            return "target down"
+            return translate("Report", "target down")
         case TargetUp():
-            return "target up"
+            return translate("Report", "target up")
         case NetworkDown():
-            return "network down"
+            return translate("Report", "network down")
         case NetworkUp():
-            return "network up"
+            return translate("Report", "network up")
         case StationPaused():
-            return "paused"
+            return translate("Report", "paused")
         case StationResumed():
-            return "resumed"
+            return translate("Report", "resumed")
     return ""
 
 
-def _table(runs: Sequence[Run], summaries: Sequence[Summary | None]) -> str:
+def _table(
+    runs: Sequence[Run],
+    summaries: Sequence[Summary | None],
+    shown: Sequence[Figure],
+    translate: Translate,
+) -> str:
     told = [{} if each is None else each.as_dict() for each in summaries]
-    names = [safe(run.name) for run in runs]
     both = len(runs) == 2
-    head = [*names, *(["change"] if both else [])]
-    rows = [f'<tr><th colspan="2">figure</th>{_cells("th", head)}</tr>']
+    head = [safe(run.name) for run in runs]
     spans = [
-        f"{text.moment(run.start, wall=run.wall)} to {text.moment(run.end, wall=run.wall)}"
+        translate("Report", "{} to {}").format(
+            *(text.moment(t, wall=run.wall) for t in (run.start, run.end))
+        )
         for run in runs
     ]
-    rows.append(f"<tr><td></td><td>from, to</td>{_cells('td', [*spans, *([''] if both else [])])}")
-    for figure in FIGURES:
+    if both:
+        head.append(translate("Report", "change"))
+        spans.append("")
+    # lupdate does not look into f-strings.
+    title, span = translate("Report", "figure"), translate("Report", "from, to")
+    rows = [
+        f'<tr><th colspan="2">{title}</th>{_cells("th", head)}</tr>',
+        f"<tr><td></td><td>{span}</td>{_cells('td', spans)}</tr>",
+    ]
+    for figure in shown:
         values = [each.get(figure.key) for each in told]
-        shown = [figure.text(value) for value in values]
+        cells = [figure.text(value) for value in values]
         if both:
             by = change(*values)
-            shown.append(text.UNDEFINED if by is None else f"{100 * by:+.1f} %")
-        rows.append(f"<tr><td>{figure.symbol}</td><td>{figure.name}</td>{_cells('td', shown)}</tr>")
+            cells.append(text.UNDEFINED if by is None else f"{100 * by:+.1f} %")
+        rows.append(f"<tr><td>{figure.symbol}</td><td>{figure.name}</td>{_cells('td', cells)}</tr>")
     return f"<table>{''.join(rows)}</table>"
+
+
+def _heading(level: int, words: str) -> str:
+    return f"<h{level}>{words}</h{level}>"
 
 
 def _cells(kind: str, texts: Sequence[str]) -> str:
     return "".join(f'<{kind} class="value">{each}</{kind}>' for each in texts)
 
 
-def _of_run(run: Run, told: Summary | None) -> Sequence[str]:
+def _of_run(run: Run, told: Summary | None, translate: Translate) -> Sequence[str]:
     """Its charts, its check by Little's law, and what happened."""
-    heading = f"<h2>{safe(run.name)}</h2>"
+    heading = _heading(2, safe(run.name))
     if told is None:
-        return heading, "<section><p>Nothing is known of this time.</p></section>"
+        nothing = translate("Report", "Nothing is known of this time.")
+        return heading, f"<section><p>{nothing}</p></section>"
     length = run.end - run.start
     rows = run.past.rows(run.start, run.end, length / _GROUPS / 4)
     made = curves(rows, _GROUPS, _WINDOW * length)
-    marks = [mark for mark in run.past.marks(run.start, run.end) if words(mark.event)]
+    marks = [
+        (mark.time, said)
+        for mark in run.past.marks(run.start, run.end)
+        if (said := words(mark.event, translate))
+    ]
     svg = picture(
         made.times,
         made.points,
-        [(mark.time, words(mark.event)) for mark in marks],
+        marks,
         (run.start, run.end),
         wall=run.wall,
+        translate=translate,
     )
+    checks = _checks(told, _WINDOW * length, translate)
     return (
         heading,
-        f'<section>{svg}<p class="muted">{_checks(told, _WINDOW * length)}</p></section>',
-        "<h3>What happened</h3>",
-        f"<section>{_events(run, marks)}</section>",
+        f'<section>{svg}<p class="muted">{checks}</p></section>',
+        _heading(3, translate("Report", "What happened")),
+        f"<section>{_events(run, marks, translate)}</section>",
     )
 
 
-def _checks(told: Summary, window: float) -> str:
+def _checks(told: Summary, window: float, translate: Translate) -> str:
     law = told.littles_law
-    return (
-        f"Little's law: L = {text.number(law.mean_in_system)}, "
-        f"X·W = {text.number(law.throughput_times_response)}, edge {text.number(law.edge)}; "
-        f"they differ by {text.number(law.error)}. "
-        f"{'' if law.stationary else 'The line was not stationary over this time. '}"
-        f"Percentiles are within {RELATIVE_ERROR:.0%} of the true ones. "
-        f"The figures tell of {text.duration(told.covered)}; in the charts, rates and times are "
-        f"over the last {text.duration(window)}."
-    )
-
-
-def _events(run: Run, marks: Sequence[Mark]) -> str:
-    if not marks:
-        return "<p>The number of workers stayed as it was, and nothing went down.</p>"
-    rows = [
-        (text.moment(mark.time, wall=run.wall), safe(words(mark.event))) for mark in marks[:_EVENTS]
+    sentences = [
+        translate("Report", "Little's law: L = {}, X·W = {}, edge {}; they differ by {}.").format(
+            *map(
+                text.number,
+                (law.mean_in_system, law.throughput_times_response, law.edge, law.error),
+            )
+        ),
+        ""
+        if law.stationary
+        else translate("Report", "The line was not stationary over this time."),
+        translate("Report", "Percentiles are within {} of the true ones.").format(
+            f"{RELATIVE_ERROR:.0%}"
+        ),
+        translate(
+            "Report",
+            "The figures tell of {}; in the charts, rates and times are over the last {}.",
+        ).format(text.duration(told.covered), text.duration(window)),
     ]
+    return " ".join(filter(None, sentences))
+
+
+def _events(run: Run, marks: Sequence[tuple[float, str]], translate: Translate) -> str:
+    if not marks:
+        quiet = translate(
+            "Report", "The number of workers stayed as it was, and nothing went down."
+        )
+        return f"<p>{quiet}</p>"
+    rows = [(text.moment(t, wall=run.wall), safe(said)) for t, said in marks[:_EVENTS]]
     if len(marks) > _EVENTS:
-        rows.append(("", f"and {len(marks) - _EVENTS:,} more"))
+        more = f"{len(marks) - _EVENTS:,}"
+        rows.append(("", translate("Report", "and {} more").format(more)))
     return (
         f"<table>{''.join(f'<tr><td>{at}</td><td>{what}</td></tr>' for at, what in rows)}</table>"
     )

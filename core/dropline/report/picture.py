@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ import numpy as np
 
 from dropline.history.curves import Floats
 from dropline.report import text
-from dropline.report.text import safe
+from dropline.report.text import Translate, safe
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,52 +37,62 @@ class Chart:
     steps: bool = False
 
 
-CHARTS = (
-    Chart(
-        "Rates",
-        (
-            Curve("throughput", "X throughput", "throughput", filled=True),
-            Curve("arrival_rate", "λ arrival rate", "arrival"),
-            Curve("capacity", "cμ capacity", "capacity"),
+def charts(translate: Translate) -> tuple[Chart, ...]:
+    """All of them, from top to bottom."""
+    return (
+        Chart(
+            translate("Report", "Rates"),
+            (
+                Curve("throughput", translate("Report", "X throughput"), "throughput", filled=True),
+                Curve("arrival_rate", translate("Report", "λ arrival rate"), "arrival"),
+                Curve("capacity", translate("Report", "cμ capacity"), "capacity"),
+            ),
+            130,
+            lambda value, _: text.rate(value),
         ),
-        130,
-        lambda value, _: text.rate(value),
-    ),
-    Chart(
-        "Queue, files",
-        (
-            Curve("waiting", "Lq waiting", "waiting", filled=True),
-            Curve("in_system", "L in the line", "level"),
+        Chart(
+            translate("Report", "Queue, files"),
+            (
+                Curve("waiting", translate("Report", "Lq waiting"), "waiting", filled=True),
+                Curve("in_system", translate("Report", "L in the line"), "level"),
+            ),
+            110,
+            lambda value, _: text.number(value),
         ),
-        110,
-        lambda value, _: text.number(value),
-    ),
-    Chart(
-        "Response time",
-        (
-            Curve("mean_response", "τ mean", "level"),
-            Curve("p50", "p50", "p50"),
-            Curve("p95", "p95", "p95"),
-            Curve("p99", "p99", "p99"),
+        Chart(
+            translate("Report", "Response time"),
+            (
+                Curve("mean_response", translate("Report", "τ mean"), "level"),
+                Curve("p50", "p50", "p50"),
+                Curve("p95", "p95", "p95"),
+                Curve("p99", "p99", "p99"),
+            ),
+            150,
+            text.duration,
         ),
-        150,
-        text.duration,
-    ),
-    Chart(
-        "Utilisation",
-        (Curve("utilisation", "ρ utilisation", "utilisation", filled=True),),
-        80,
-        lambda value, _: text.percent(value),
-        top=1.0,
-    ),
-    Chart(
-        "Workers",
-        (Curve("busy", "busy", "busy", filled=True), Curve("workers", "c workers", "capacity")),
-        90,
-        lambda value, _: text.number(value),
-        steps=True,
-    ),
-)
+        Chart(
+            translate("Report", "Utilisation"),
+            (
+                Curve(
+                    "utilisation", translate("Report", "ρ utilisation"), "utilisation", filled=True
+                ),
+            ),
+            80,
+            lambda value, _: text.percent(value),
+            top=1.0,
+        ),
+        Chart(
+            translate("Report", "Workers"),
+            (
+                Curve("busy", translate("Report", "busy"), "busy", filled=True),
+                Curve("workers", translate("Report", "c workers"), "capacity"),
+            ),
+            90,
+            lambda value, _: text.number(value),
+            steps=True,
+        ),
+    )
+
 
 STYLE = """
 svg.charts{--surface:#fff;--text:#1b1f24;--muted:#57606a;--grid:#e8eaee;--blue:#0072b2;
@@ -117,6 +128,7 @@ def picture(
     *,
     wall: bool,
     width: int = 960,
+    translate: Translate = text.english,
 ) -> str:
     """The curves over `span`: `points` has an array as long as `times` for each figure it knows.
 
@@ -125,16 +137,17 @@ def picture(
     """
     inside = (times >= span[0]) & (times <= span[1])
     times, points = times[inside], {key: values[inside] for key, values in points.items()}
-    height = sum(chart.height + _HEAD for chart in CHARTS) + _FOOT
+    shown, title = charts(translate), translate("Report", "Charts of the line")
+    height = sum(chart.height + _HEAD for chart in shown) + _FOOT
     head = (
         f'<svg class="charts" xmlns="http://www.w3.org/2000/svg" role="img" '
         f'viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
-        f"<title>Charts of the line</title><style>{STYLE}</style>"
+        f"<title>{title}</title><style>{STYLE}</style>"
     )
     parts = [head]
     place = _Place(span, _LEFT, width - _RIGHT)
     top = 0
-    for chart in CHARTS:
+    for chart in shown:
         bottom = top + _HEAD + chart.height
         parts += _strip(chart, times, points, place, top + _HEAD, bottom)
         for t, words in marks:
@@ -184,7 +197,7 @@ def _strip(
         yield f'<text x="{_LEFT - 6}" y="{y + 4}" text-anchor="end">{label}</text>'
     right = place.right
     for curve in reversed(chart.curves):
-        right -= 7 * len(curve.name) + 8
+        right -= _width(curve.name) + 8
         yield f'<text x="{right}" y="{top - 7}">{curve.name}</text>'
         right -= 26
         yield f'<path class="{curve.look}" d="M{right} {top - 11}h20"/>'
@@ -192,6 +205,11 @@ def _strip(
         if curve.key in known:
             yield from _curve(curve, times, known[curve.key], place, most, top, bottom,
                               steps=chart.steps)  # fmt: skip
+
+
+def _width(name: str) -> int:
+    """About how many pixels it takes."""
+    return sum(12 if unicodedata.east_asian_width(c) in "WF" else 7 for c in name)
 
 
 def _curve(
@@ -242,4 +260,4 @@ def _time_ticks(span: tuple[float, float], *, wall: bool) -> Iterator[tuple[floa
             continue
         at = datetime.fromtimestamp(t, UTC)
         day = step >= 86_400 or at.hour == at.minute == at.second == 0
-        yield t, f"{at:%d %b}" if day else f"{at:%H:%M:%S}" if step < 60 else f"{at:%H:%M}"
+        yield t, f"{at:%m-%d}" if day else f"{at:%H:%M:%S}" if step < 60 else f"{at:%H:%M}"

@@ -1,15 +1,24 @@
-"""Figures and names as text, in English, fit for HTML and SVG."""
+"""Figures and names as text, fit for HTML and SVG."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 from html import escape
+
+#: Gives an English text of a context, which is always "Report", in the language of its reader.
+Translate = Callable[[str, str], str]
 
 #: What stands where a figure is undefined.
 UNDEFINED = "–"
 #: Seconds from which on a time is told in a unit, the unit, and its name.
 _UNITS = ((7200.0, 3600.0, "h"), (120.0, 60.0, "min"), (1.0, 1.0, "s"), (0.0, 0.001, "ms"))
+
+
+def english(_context: str, text: str) -> str:
+    """For readers of English."""
+    return text
 
 
 def safe(text: str) -> str:

@@ -98,12 +98,13 @@ def write_drawing(
     """Write an SVG of curves, one row of `values` for each of `COLUMNS`; see `picture`."""
     points = {quantity.key: row for quantity, row in zip(COLUMNS, values, strict=True)}
     points["workers"] = points["running"]
-    path.write_text(picture(times, points, marks, span, wall=wall), encoding="utf-8")
+    svg = picture(times, points, marks, span, wall=wall, translate=QCoreApplication.translate)
+    path.write_text(svg, encoding="utf-8")
 
 
 def write_report(path: Path, runs: Sequence[Run]) -> None:
     """Write an HTML report of a run, or of two compared; raises what `page` raises."""
-    path.write_text(page(runs), encoding="utf-8")
+    path.write_text(page(runs, translate=QCoreApplication.translate), encoding="utf-8")
 
 
 def ask_for_file(parent: QWidget, kind: str, save: Callable[[Path], None]) -> None:

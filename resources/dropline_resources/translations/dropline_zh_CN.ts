@@ -3008,6 +3008,322 @@
     </message>
 </context>
 <context>
+    <name>Report</name>
+    <message>
+        <source>arrivals</source>
+        <translation>到达</translation>
+    </message>
+    <message>
+        <source>Files that joined the line. A retry is no new arrival.</source>
+        <translation>加入队列的文件数。重试不算新的到达。</translation>
+    </message>
+    <message>
+        <source>finished</source>
+        <translation>完成</translation>
+    </message>
+    <message>
+        <source>Files that were sent and verified.</source>
+        <translation>已发送并校验的文件数。</translation>
+    </message>
+    <message>
+        <source>failed</source>
+        <translation>失败</translation>
+    </message>
+    <message>
+        <source>Files that could not be sent.</source>
+        <translation>无法发送的文件数。</translation>
+    </message>
+    <message>
+        <source>retried</source>
+        <translation>重试</translation>
+    </message>
+    <message>
+        <source>Attempts that failed in passing and were made again.</source>
+        <translation>暂时失败、随后重试的尝试次数。</translation>
+    </message>
+    <message>
+        <source>cancelled</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Files that were taken out of the line.</source>
+        <translation>从队列中移除的文件数。</translation>
+    </message>
+    <message>
+        <source>arrival rate</source>
+        <translation>到达率</translation>
+    </message>
+    <message>
+        <source>Arrivals divided by the time.</source>
+        <translation>到达的文件数，除以时间。</translation>
+    </message>
+    <message>
+        <source>throughput</source>
+        <translation>吞吐量</translation>
+    </message>
+    <message>
+        <source>Files finished divided by the time.</source>
+        <translation>完成的文件数，除以时间。</translation>
+    </message>
+    <message>
+        <source>service rate</source>
+        <translation>服务率</translation>
+    </message>
+    <message>
+        <source>Attempts that ended divided by the time that workers were busy: the pace of one worker while it works.</source>
+        <translation>结束的尝试次数，除以工作线程忙碌的时间：一个工作线程工作时的速度。</translation>
+    </message>
+    <message>
+        <source>utilisation</source>
+        <translation>利用率</translation>
+    </message>
+    <message>
+        <source>The time that workers were busy divided by the time that they were there.</source>
+        <translation>工作线程忙碌的时间，除以它们存在的时间。</translation>
+    </message>
+    <message>
+        <source>workers</source>
+        <translation>工作线程</translation>
+    </message>
+    <message>
+        <source>How many there were, on average.</source>
+        <translation>平均有多少工作线程。</translation>
+    </message>
+    <message>
+        <source>in the line</source>
+        <translation>系统中</translation>
+    </message>
+    <message>
+        <source>How many files were in the line, waiting or being sent, on average over the time.</source>
+        <translation>这段时间内，系统中（等待的和正在发送的）文件数的平均值。</translation>
+    </message>
+    <message>
+        <source>waiting</source>
+        <translation>等待</translation>
+    </message>
+    <message>
+        <source>How many of them waited, those that were to be tried again included, on average over the time.</source>
+        <translation>其中等待的文件数（包括等待重试的），这段时间内的平均值。</translation>
+    </message>
+    <message>
+        <source>response time, mean</source>
+        <translation>响应时间，平均</translation>
+    </message>
+    <message>
+        <source>From joining the line to finished, over the files that finished.</source>
+        <translation>从加入队列到完成，对已完成的文件统计。</translation>
+    </message>
+    <message>
+        <source>response time, p50</source>
+        <translation>响应时间，p50</translation>
+    </message>
+    <message>
+        <source>Half of the files took at most this long.</source>
+        <translation>一半文件的用时不超过此值。</translation>
+    </message>
+    <message>
+        <source>response time, p95</source>
+        <translation>响应时间，p95</translation>
+    </message>
+    <message>
+        <source>95 of 100 files took at most this long.</source>
+        <translation>每 100 个文件中 95 个的用时不超过此值。</translation>
+    </message>
+    <message>
+        <source>response time, p99</source>
+        <translation>响应时间，p99</translation>
+    </message>
+    <message>
+        <source>99 of 100 files took at most this long.</source>
+        <translation>每 100 个文件中 99 个的用时不超过此值。</translation>
+    </message>
+    <message>
+        <source>wait, mean</source>
+        <translation>等待时间，平均</translation>
+    </message>
+    <message>
+        <source>From joining the line to the first start, over the files that finished.</source>
+        <translation>从加入队列到首次开始发送，对已完成的文件统计。</translation>
+    </message>
+    <message>
+        <source> and </source>
+        <extracomment>Groups of rows that a picture&apos;s curves are made of, at most. Rates and times in a picture are taken over this share of its length. Events that are listed at most.</extracomment>
+        <translation>与</translation>
+    </message>
+    <message>
+        <source>Dropline report: {}</source>
+        <translation>Dropline 报告：{}</translation>
+    </message>
+    <message>
+        <source>Made {} by Dropline {}. Times of day are UTC.</source>
+        <translation>{} 由 Dropline {} 生成。时刻均为 UTC。</translation>
+    </message>
+    <message>
+        <source>Figures</source>
+        <translation>数值</translation>
+    </message>
+    <message>
+        <source>Definitions</source>
+        <translation>定义</translation>
+    </message>
+    <message>
+        <source>en</source>
+        <translation>zh-CN</translation>
+    </message>
+    <message>
+        <source>workers {} → {}</source>
+        <translation>工作线程 {} → {}</translation>
+    </message>
+    <message>
+        <source>shortest first</source>
+        <translation>最短优先</translation>
+    </message>
+    <message>
+        <source>first come, first served</source>
+        <translation>先到先服务</translation>
+    </message>
+    <message>
+        <source>small files&apos; lane</source>
+        <translation>小文件专道</translation>
+    </message>
+    <message>
+        <source>order: {}</source>
+        <translation>次序：{}</translation>
+    </message>
+    <message>
+        <source>target down</source>
+        <translation>目标中断</translation>
+    </message>
+    <message>
+        <source>target up</source>
+        <translation>目标恢复</translation>
+    </message>
+    <message>
+        <source>network down</source>
+        <translation>网络断开</translation>
+    </message>
+    <message>
+        <source>network up</source>
+        <translation>网络恢复</translation>
+    </message>
+    <message>
+        <source>paused</source>
+        <translation>已暂停</translation>
+    </message>
+    <message>
+        <source>resumed</source>
+        <translation>已继续</translation>
+    </message>
+    <message>
+        <source>{} to {}</source>
+        <translation>{} 至 {}</translation>
+    </message>
+    <message>
+        <source>change</source>
+        <translation>变化</translation>
+    </message>
+    <message>
+        <source>figure</source>
+        <translation>数值</translation>
+    </message>
+    <message>
+        <source>from, to</source>
+        <translation>起止时间</translation>
+    </message>
+    <message>
+        <source>Nothing is known of this time.</source>
+        <translation>这段时间没有任何记录。</translation>
+    </message>
+    <message>
+        <source>What happened</source>
+        <translation>发生了什么</translation>
+    </message>
+    <message>
+        <source>Little&apos;s law: L = {}, X·W = {}, edge {}; they differ by {}.</source>
+        <translation>利特尔法则：L = {}，X·W = {}，边界 {}；相差 {}。</translation>
+    </message>
+    <message>
+        <source>The line was not stationary over this time.</source>
+        <translation>这段时间内系统不是平稳的。</translation>
+    </message>
+    <message>
+        <source>Percentiles are within {} of the true ones.</source>
+        <translation>百分位数与真实值相差不超过 {}。</translation>
+    </message>
+    <message>
+        <source>The figures tell of {}; in the charts, rates and times are over the last {}.</source>
+        <translation>数值涵盖 {}；图表中的速率和时间按最近 {} 统计。</translation>
+    </message>
+    <message>
+        <source>The number of workers stayed as it was, and nothing went down.</source>
+        <translation>工作线程数没有变化，也没有发生中断。</translation>
+    </message>
+    <message>
+        <source>and {} more</source>
+        <translation>另有 {} 项</translation>
+    </message>
+    <message>
+        <source>Rates</source>
+        <translation>速率</translation>
+    </message>
+    <message>
+        <source>X throughput</source>
+        <translation>X 吞吐量</translation>
+    </message>
+    <message>
+        <source>λ arrival rate</source>
+        <translation>λ 到达率</translation>
+    </message>
+    <message>
+        <source>cμ capacity</source>
+        <translation>cμ 处理能力</translation>
+    </message>
+    <message>
+        <source>Queue, files</source>
+        <translation>队列，文件数</translation>
+    </message>
+    <message>
+        <source>Lq waiting</source>
+        <translation>Lq 等待</translation>
+    </message>
+    <message>
+        <source>L in the line</source>
+        <translation>L 系统中</translation>
+    </message>
+    <message>
+        <source>Response time</source>
+        <translation>响应时间</translation>
+    </message>
+    <message>
+        <source>τ mean</source>
+        <translation>τ 平均</translation>
+    </message>
+    <message>
+        <source>Utilisation</source>
+        <translation>利用率</translation>
+    </message>
+    <message>
+        <source>ρ utilisation</source>
+        <translation>ρ 利用率</translation>
+    </message>
+    <message>
+        <source>Workers</source>
+        <translation>工作线程</translation>
+    </message>
+    <message>
+        <source>busy</source>
+        <translation>忙碌</translation>
+    </message>
+    <message>
+        <source>c workers</source>
+        <translation>c 工作线程</translation>
+    </message>
+    <message>
+        <source>Charts of the line</source>
+        <translation>队列图表</translation>
+    </message>
+</context>
+<context>
     <name>Settings</name>
     <message>
         <source>“{0}” can&apos;t be {1} here: correct it or take it out</source>
