@@ -3148,7 +3148,7 @@
     <message>
         <source> and </source>
         <extracomment>Groups of rows that a picture&apos;s curves are made of, at most. Rates and times in a picture are taken over this share of its length. Events that are listed at most.</extracomment>
-        <translation>与</translation>
+        <translation> 与 </translation>
     </message>
     <message>
         <source>Dropline report: {}</source>
@@ -3160,7 +3160,7 @@
     </message>
     <message>
         <source>Figures</source>
-        <translation>数值</translation>
+        <translation>指标</translation>
     </message>
     <message>
         <source>Definitions</source>
@@ -3224,7 +3224,7 @@
     </message>
     <message>
         <source>figure</source>
-        <translation>数值</translation>
+        <translation>指标</translation>
     </message>
     <message>
         <source>from, to</source>
@@ -3252,7 +3252,7 @@
     </message>
     <message>
         <source>The figures tell of {}; in the charts, rates and times are over the last {}.</source>
-        <translation>数值涵盖 {}；图表中的速率和时间按最近 {} 统计。</translation>
+        <translation>指标涵盖 {}；图表中的速率和时间按最近 {} 统计。</translation>
     </message>
     <message>
         <source>The number of workers stayed as it was, and nothing went down.</source>
