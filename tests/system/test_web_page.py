@@ -16,6 +16,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, 
 
 from dropline.handlers import Handler, PermanentError, StoredFile
 from dropline.receiver import Receiver
+from dropline.receiver import problems as receiver_problems
+from dropline.receiver.problems import Kind
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "build" / "node" / "node_modules" / "axe-core" / "axe.min.js"
@@ -237,6 +239,9 @@ def test_a_refusal_is_told_and_can_be_tried_again(
         page.locator("#files").set_input_files(big)
         expect(page.locator("#transfers .failed")).to_contain_text("larger than the 10 bytes")
         expect(page.get_by_role("status")).to_contain_text("big.txt")
+        page.locator("#language").click()
+        expect(page.locator("#transfers .failed")).to_contain_text("超过接收端允许的大小")
+        page.locator("#language").click()
         expect(page.get_by_role("button", name="Try big.txt again")).to_be_visible()
         page.get_by_role("button", name="Cancel big.txt").click()
         expect(page.locator("#sending")).to_be_hidden()
@@ -333,5 +338,9 @@ def test_words_are_there_in_both_languages(locale: str) -> None:
     assert mine.keys() == other.keys()
     for key, sentence in mine.items():
         assert set(re.findall(r"{\w+}", sentence)) == set(re.findall(r"{\w+}", other[key])), key
+    said = re.search(r"^const PROBLEMS = {(.*?)^};", words, re.M | re.S)
+    assert said
+    kinds = {each.name for each in vars(receiver_problems).values() if isinstance(each, Kind)}
+    assert set(re.findall(r'^  "([\w-]+)": ', said[1], re.M)) == kinds
     html = (ROOT / "resources/dropline_resources/web/index.html").read_text("utf-8")
     assert set(re.findall(r'data-text="(\w+)"', html)) <= mine.keys()

@@ -1,7 +1,7 @@
 // The list of what the receiver holds: newest first, searched, shown a page at a time.
 
 import { FOLDER } from "./folders.js";
-import { bytes, put, say, when } from "./words.js";
+import { bytes, put, say, when, why } from "./words.js";
 
 const PAGE = 50;
 // Rows that stay while new ones come.
@@ -69,7 +69,7 @@ async function read(after) {
       if (after) about.set("after", after);
       const answer = await fetch(`/files?${about}`, { signal: mine.signal });
       const told = await answer.json();
-      if (!answer.ok) throw new Error(told.detail);
+      if (!answer.ok) throw new Error(why(told));
       files = anew ? told.files : [...files, ...told.files];
       anew = false;
       found += told.files.length;
@@ -90,7 +90,7 @@ async function remove(file) {
   const at = files.findIndex((other) => other.file_id === file.file_id);
   const answer = await fetch(`/files/${file.file_id}`, { method: "DELETE" });
   if (!answer.ok && answer.status !== 404) {
-    announce((await answer.json()).detail);
+    announce(why(await answer.json()));
     return;
   }
   deleted(file.file_id);

@@ -1,6 +1,6 @@
 // Dead letters: what handlers gave up, and a way to have it tried again.
 
-import { number, say } from "./words.js";
+import { number, say, why } from "./words.js";
 
 const SHOWN = 50;
 
@@ -13,7 +13,7 @@ export function begin(told) {
   announce = told;
   $("replay").addEventListener("click", async () => {
     const answer = await fetch("/dead-letters/replay", { method: "POST" });
-    announce(answer.ok ? say("replayed") : (await answer.json()).detail);
+    announce(answer.ok ? say("replayed") : why(await answer.json()));
   });
 }
 

@@ -3,7 +3,7 @@
 
 import { chosen, dropped } from "./folders.js";
 import { forget, keep, left, note } from "./kept.js";
-import { bytes, number, percent, put, say } from "./words.js";
+import { bytes, number, percent, put, say, why } from "./words.js";
 
 // A browser has six connections to one address, and one of them listens to the events.
 const AT_ONCE = 4;
@@ -137,12 +137,12 @@ async function sendWhole(upload) {
       const answer = await fetch(
         `/files/by-name/${name}`, { method: "PUT", body: upload.file, headers, signal });
       if (answer.ok) return finish(upload);
-      if (!mayPass(answer.status)) return fail(upload, (await answer.json()).detail);
+      if (!mayPass(answer.status)) return fail(upload, await answer.json());
     } catch {
       if (signal.aborted) return;
     }
   }
-  fail(upload, say("unreachable"));
+  fail(upload, null);
 }
 
 function sendByTus(upload) {
@@ -166,7 +166,7 @@ function sendByTus(upload) {
     },
     onChunkComplete: () => note(upload),
     onShouldRetry: (error) => mayPass(error.originalResponse?.getStatus() ?? 0),
-    onError: (error) => fail(upload, reasonOf(error.originalResponse)),
+    onError: (error) => fail(upload, problemOf(error.originalResponse)),
     onSuccess: () => finish(upload),
   });
   upload.tus.start();
@@ -177,12 +177,12 @@ function mayPass(status) {
   return status === 0 || [409, 423, 429, 502, 503, 504].includes(status);
 }
 
-/** What the receiver said, if it said anything. */
-function reasonOf(answer) {
+/** What the receiver said; null if it said nothing. */
+function problemOf(answer) {
   try {
-    return JSON.parse(answer.getBody()).detail;
+    return JSON.parse(answer.getBody());
   } catch {
-    return say("unreachable");
+    return null;
   }
 }
 
@@ -193,9 +193,9 @@ function finish(upload) {
   go();
 }
 
-function fail(upload, reason) {
-  Object.assign(upload, { state: "failed", reason, tus: undefined });
-  announce(say("failed", { reason: `${upload.path}: ${reason}` }));
+function fail(upload, problem) {
+  Object.assign(upload, { state: "failed", problem, tus: undefined });
+  announce(say("failed", { reason: `${upload.path}: ${why(problem)}` }));
   go();
 }
 
@@ -272,7 +272,7 @@ function row(upload, old) {
 }
 
 function told(upload, share) {
-  if (upload.state === "failed") return say("failed", { reason: upload.reason });
+  if (upload.state === "failed") return say("failed", { reason: why(upload.problem) });
   if (upload.state === "lost") return say("again", { percent: percent(share) });
   if (upload.state === "active") return `${percent(share)} · ${bytes(upload.size)}`;
   return say(paused ? "paused" : "waiting");

@@ -113,12 +113,45 @@ const WORDS = {
   },
 };
 
+// What the receiver answers in English, by its kind (the last word of the problem's `type`).
+const PROBLEMS = {
+  "malformed": "接收端无法理解此请求。请重新加载本页后重试。",
+  "no-file": "请求中没有文件。请重新选择。",
+  "cut-short": "传输提前中断。请重试。",
+  "unauthorised": "需要访问令牌。请使用带令牌的地址打开本页。",
+  "forbidden": "请求来自其他网站，已被拒绝。",
+  "not-found": "已不存在。",
+  "method-not-allowed": "接收端不支持此操作。",
+  "too-slow": "传输太慢。请检查网络后重试。",
+  "offset-differs": "接收端已有的部分与本页所知不同。请重试。",
+  "expired": "未完成的上传已过期。请重新发送。",
+  "version": "接收端的 tus 版本不同。请重新加载本页。",
+  "too-large": "超过接收端允许的大小。请拆分后发送，或请其管理员提高上限。",
+  "media-type": "接收端不接受此类型的内容。",
+  "digest-mismatch": "收到的内容与声明的不一致。请重试；若再次出现，请检查网络。",
+  "key-reused": "同一标识已用于其他内容。请重新选择文件。",
+  "locked": "另一个请求正在传输此文件。请稍后重试。",
+  "too-many": "请求太多。请稍后重试。",
+  "checksum-mismatch": "收到的内容校验不符。请重试；若再次出现，请检查网络。",
+  "internal": "接收端出错。请重试；若再次出现，请告知其管理员。",
+  "busy": "接收端正忙。请稍后重试。",
+  "disk-full": "接收端磁盘已满。请其管理员清理空间后重试。",
+  "not-writable": "接收端无法写入。请其管理员检查存储目录。",
+};
+
 let language = localStorage.getItem("dropline-language")
   ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");
 
 /** The sentence of that key, with `{name}` replaced by what stands under `name`. */
 export function say(key, values = {}) {
   return WORDS[language][key].replace(/{(\w+)}/g, (_, name) => values[name]);
+}
+
+/** What is wrong, in a sentence, given the receiver's answer (RFC 9457); none is no answer. */
+export function why(problem) {
+  if (!problem) return say("unreachable");
+  const kind = problem.type?.split(":").at(-1);
+  return (language === "zh" && PROBLEMS[kind]) || problem.detail;
 }
 
 /** Put the page's words into its elements, and again whenever the language changes. */
