@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import os
+import subprocess
 import sys
 import threading
 from collections.abc import Sequence
@@ -31,6 +33,7 @@ from dropline_desktop.interpreter import Interpreter
 from dropline_desktop.language import Translation
 from dropline_desktop.motion import DesktopMotion
 from dropline_desktop.network import Network
+from dropline_desktop.notices import Offer
 from dropline_desktop.right_of_way import RightOfWay
 from dropline_desktop.samples import make_samples
 from dropline_desktop.settings import Settings
@@ -38,6 +41,7 @@ from dropline_desktop.settings.profile import Profile
 from dropline_desktop.signals import StopSignals
 from dropline_desktop.spoken import why
 from dropline_desktop.taskbar import Taskbar
+from dropline_desktop.text import printable
 from dropline_desktop.theme import Mode, Theme
 from dropline_desktop.tray import Tray
 from dropline_desktop.wake import Wake
@@ -75,6 +79,9 @@ class Application(QObject):
         which is that of the settings unless one is given."""
         super().__init__()
         self._closing: threading.Thread | None = None
+        self._target_waits = ""
+        #: Whether the program is to start anew once it has ended.
+        self.restarting = False
         self.home = home
         self.errors = ErrorReporter(self)
         self.errors.install()
@@ -242,6 +249,7 @@ class Application(QObject):
         window.historyAsked.connect(self._show_history)
         window.sendToAsked.connect(self.destination.open)
         self.destination.changed.connect(self._show_targets)
+        window.drop_zone.destination.chosen.connect(self._show_targets)
         window.aboutAsked.connect(self.about.open)
         window.settingsAsked.connect(self.show_settings)
         window.autostartWanted.connect(self._start_at_login)
@@ -357,6 +365,20 @@ class Application(QObject):
         self.window.drop_zone.destination.refresh()
         if self.settings.running is not None:  # its limit may be another
             self.window.tuner.limit.choose(self.settings.limit)
+        notices = self.window.notices
+        notices.withdraw(self._target_waits)
+        if self.settings.target_waits:
+            self._target_waits = self.tr(
+                "From the next start on files go to {}. What waits now goes on when its target is "
+                "chosen again."
+            ).format(printable(self.settings.profile) or self.tr("the receiver in this window"))
+            offer = Offer(lambda: self.tr("Restart now"), self.restart)
+            notices.show_notice(self._target_waits, offer=offer)
+
+    def restart(self) -> None:
+        """Start anew, as soon as all is closed: `run` sees to it."""
+        self.restarting = True
+        self.shutdown()
 
     def show_settings(self) -> None:
         """Show all that can be set."""
@@ -417,7 +439,19 @@ def run(paths: Sequence[str] = ()) -> int:
         app.window.greet()
     status = qt.exec()
     crash.end()
+    if app.restarting:
+        app.settings.save()
+        start_anew()
     return status
+
+
+def start_anew() -> None:
+    """Start the window in place of this process, which has nothing left to do."""
+    command = [sys.executable, *([] if hasattr(sys, "frozen") else ["-m", "dropline_desktop"])]
+    if sys.platform == "win32":  # where to replace a process is to end it, and start another
+        subprocess.Popen(command)
+    else:
+        os.execv(sys.executable, command)
 
 
 def log_to(home: Home) -> None:

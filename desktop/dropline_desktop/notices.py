@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
@@ -23,12 +26,21 @@ from dropline_desktop.theme import Space, Theme
 MOST = 3
 
 
+class Offer(NamedTuple):
+    """What a notice's button does, and its name in the language of the window."""
+
+    name: Callable[[], str]
+    do: Callable[[], None]
+
+
 class Notice(QFrame):
-    """One sentence; `details`, when there are any, can be copied."""
+    """One sentence; `details`, when there are any, can be copied; an `offer` is a button."""
 
     dismissed = Signal()
 
-    def __init__(self, theme: Theme, text: str, details: str) -> None:
+    def __init__(
+        self, theme: Theme, text: str, details: str = "", offer: Offer | None = None
+    ) -> None:
         super().__init__()
         self.setProperty("card", True)
         #: As it was said, in core's words where it comes from there.
@@ -49,6 +61,11 @@ class Notice(QFrame):
             self._copy = QPushButton(icon("copy", theme), "")
             self._copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(details))
             layout.addWidget(self._copy)
+        self._offer: tuple[QPushButton, Offer] | None = None
+        if offer is not None:
+            self._offer = QPushButton(), offer
+            self._offer[0].clicked.connect(offer.do)
+            layout.addWidget(self._offer[0])
         self._dismiss = QToolButton()
         self._dismiss.setIcon(icon("cancel", theme))
         self._dismiss.clicked.connect(self.dismissed)
@@ -63,6 +80,9 @@ class Notice(QFrame):
     def _word(self) -> None:
         if self._copy is not None:
             self._copy.setText(self.tr("Copy details"))
+        if self._offer is not None:
+            button, offer = self._offer
+            button.setText(offer.name())
         self._dismiss.setToolTip(self.tr("Dismiss"))
         self._dismiss.setAccessibleName(self._dismiss.toolTip())
         self._tell()
@@ -91,7 +111,7 @@ class Notices(QWidget):
         self._layout.setSpacing(Space.S)
         self.hide()
 
-    def show_notice(self, text: str, details: str = "") -> None:
+    def show_notice(self, text: str, details: str = "", offer: Offer | None = None) -> None:
         """Show a sentence; one that is there already is counted."""
         notices = self.notices
         for notice in notices:
@@ -100,7 +120,7 @@ class Notices(QWidget):
                 return
         for notice in notices[: max(0, len(notices) + 1 - MOST)]:
             self._remove(notice)
-        notice = Notice(self._theme, text, details)
+        notice = Notice(self._theme, text, details, offer)
         notice.dismissed.connect(lambda: self._remove(notice))
         self._layout.addWidget(notice)
         self.show()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -16,7 +17,7 @@ import requests
 from PySide6.QtCore import QCoreApplication, QMimeData, QPoint, Qt, QTimer
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 
 from dropline.events import (
     Event,
@@ -482,6 +483,13 @@ def wait_for_run_file(home: Path, process: subprocess.Popen[bytes], wait) -> dic
     return json.loads(run.read_text())
 
 
+def read_run_file(home: Path) -> dict[str, object]:
+    """What the running window says of itself; nothing between two of them."""
+    with contextlib.suppress(OSError, ValueError):
+        return json.loads((home / "run.json").read_text())
+    return {}
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_program_cleanly(dropline_home, wait, tmp_path, number):
     folder = make_files(tmp_path / "files", 500)
@@ -507,6 +515,47 @@ def test_a_second_start_hands_its_paths_over(dropline_home, wait, tmp_path):
     finally:
         process.terminate()
         assert process.wait(15) == 0
+
+
+#: The window, in which another target is chosen as soon as it is there, and its offer is taken.
+CHOOSE_ANOTHER = """
+import sys
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QPushButton
+from dropline_desktop.app import Application, run
+
+def start(self, paths, start=Application.start):
+    def choose():
+        self.choose_profile("other")
+        self.window.notices.notices[0].findChild(QPushButton).click()
+    start(self, paths)
+    self.engine.do(lambda line: QTimer.singleShot(0, self, choose))
+
+Application.start = start
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def test_a_restart_sends_to_the_target_that_was_chosen(dropline_home, wait, tmp_path):
+    other = Receiver(tmp_path / "other", port=0)
+    other.start()
+    settings = Settings(dropline_home)
+    settings.profiles = [Profile("other", other.url)]
+    settings.save()
+    folder = make_files(tmp_path / "files", 1)
+    process = subprocess.Popen([sys.executable, "-c", CHOOSE_ANOTHER])
+    try:
+        first = wait_for_run_file(dropline_home, process, wait)
+        assert first["target"] == first["receiver"]
+        wait(lambda: read_run_file(dropline_home).get("target") == other.url)
+        assert read_run_file(dropline_home)["pid"] == process.pid, "it took the old one's place"
+        command = [sys.executable, "-m", "dropline_desktop", os.fspath(folder)]
+        assert subprocess.run(command, timeout=60).returncode == 0
+        wait(lambda: requests.get(f"{other.url}/files", timeout=5).json()["files"])
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0
+        other.stop()
 
 
 def test_the_history_outlives_a_kill(application, dropline_home, qtbot, wait, tmp_path):
@@ -630,6 +679,23 @@ def test_the_probe_tells_how_it_ended(app, wait):
     wait(lambda: panel.probe.words.text())
     assert "probe" in panel.probe.words.text().lower()
     wait(lambda: not panel.probe.progress.isVisible())
+
+
+def test_another_target_is_offered_by_a_restart(application, wait):
+    app = application()
+    app.settings.profiles = [Profile("other", "http://127.0.0.1:1/")]
+    app.start()
+    destination, notices = app.window.drop_zone.destination, app.window.notices
+    destination.refresh()
+    own, other = destination._group.actions()
+    other.trigger()
+    assert "go to other" in notices.notices[0].text
+    own.trigger()
+    assert notices.notices == [], "it is where files go already"
+    other.trigger()
+    notices.notices[0].findChild(QPushButton).click()
+    assert app.restarting
+    wait(lambda: app.ended)
 
 
 def test_files_go_to_the_target_that_was_chosen(application, wait, dropline_home, tmp_path):

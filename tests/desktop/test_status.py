@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QPushButton, QToolButton
 
@@ -21,7 +22,8 @@ from dropline.events import (
 )
 from dropline.meter import LittlesLaw, Meter
 from dropline.station import Sampler, Station
-from dropline_desktop.notices import MOST, Notices
+from dropline_desktop.language import Language
+from dropline_desktop.notices import MOST, Notices, Offer
 from dropline_desktop.status import StatusBar
 from dropline_desktop.theme import Theme
 
@@ -139,3 +141,18 @@ def test_notices_are_counted_bounded_and_dismissed(notices):
         notice.findChild(QToolButton).click()
     assert notices.notices == []
     assert not notices.isVisible()
+
+
+def test_a_notice_may_offer_something(notices, translation):
+    done = []
+    offer = Offer(
+        lambda: QCoreApplication.translate("Application", "Restart now"), lambda: done.append(True)
+    )
+    notices.show_notice("It holds later.", offer=offer)
+    button = notices.notices[0].findChild(QPushButton)
+    assert button.text() == "Restart now"
+    translation.speak(Language.CHINESE)
+    QCoreApplication.sendPostedEvents()
+    assert button.text() == "立即重启"
+    button.click()
+    assert done == [True]

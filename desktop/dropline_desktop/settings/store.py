@@ -144,6 +144,12 @@ class Settings:
         self._file.setValue("profile", value)
 
     @property
+    def target_waits(self) -> bool:
+        """Whether the next start sends elsewhere than this one does."""
+        chosen, running = named(self.profiles, self.profile), self.running
+        return (chosen and (chosen.url, chosen.user)) != (running and (running.url, running.user))
+
+    @property
     def port(self) -> int:
         """The port at which the window's receiver listens; where it is taken, the next free one."""
         value = self._read("port", PORT)

@@ -73,12 +73,24 @@
     <name>Application</name>
     <message>
         <source>The sample files can&apos;t be made: {}. Free some room, or drop files of your own.</source>
-        <extracomment>Everything is closed; nothing of it runs any more. Where the history of the line is read. A sentence for the user, from whatever thread. The ledger&apos;s records and its accuracy. What the line watches, and which files in it wait to be at rest. Whether Dropline starts at login, after an attempt to change that. There once somebody has asked for it.</extracomment>
+        <extracomment>Everything is closed; nothing of it runs any more. Where the history of the line is read. A sentence for the user, from whatever thread. The ledger&apos;s records and its accuracy. What the line watches, and which files in it wait to be at rest. Whether Dropline starts at login, after an attempt to change that. Whether the program is to start anew once it has ended. There once somebody has asked for it.</extracomment>
         <translation>无法创建示例文件：{}。请腾出空间，或拖入您自己的文件。</translation>
     </message>
     <message>
         <source>Dropline can&apos;t be set to start at login, or not to: {}. See that your folder of settings can be written to.</source>
         <translation>无法更改 Dropline 是否在登录时启动：{}。请确认您的设置文件夹可以写入。</translation>
+    </message>
+    <message>
+        <source>From the next start on files go to {}. What waits now goes on when its target is chosen again.</source>
+        <translation>下次启动后，文件将发送到 {}。现在等待的文件会在再次选择其目标时继续发送。</translation>
+    </message>
+    <message>
+        <source>the receiver in this window</source>
+        <translation>本窗口的接收端</translation>
+    </message>
+    <message>
+        <source>Restart now</source>
+        <translation>立即重启</translation>
     </message>
     <message>
         <source>Dropline crashed the last time. What was in the line goes on; please report it with the details.</source>
