@@ -54,9 +54,12 @@ class FolderLock:
 
     def __init__(self, folder: Path) -> None:
         """Take the lock. Raises FolderInUseError, OSError."""
-        self._file: IO[bytes] = open(folder / "lock", "ab")  # noqa: SIM115 - held until release
+        path = folder / "lock"
+        self._file: IO[bytes] = open(path, "ab")  # noqa: SIM115 - held until release
         try:
             _lock(self._file.fileno())
+            if not os.path.samestat(os.fstat(self._file.fileno()), os.stat(path)):
+                raise FileNotFoundError(path)  # who had it has removed it meanwhile
         except OSError as error:
             self._file.close()
             raise FolderInUseError(str(folder)) from error
@@ -102,6 +105,11 @@ class Home:
     def spool(self) -> Path:
         """Sources held because their own folder is a temporary one."""
         return self.root / "spool"
+
+    @property
+    def fetched(self) -> Path:
+        """Files that workers of a fleet have fetched and are handling."""
+        return self.root / "fetched"
 
     @property
     def journal(self) -> Path:

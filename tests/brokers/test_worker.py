@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -35,7 +36,7 @@ def start_workers(broker: Broker, receiver: str, folder: Path, names: str) -> li
 
 
 def test_a_worker_that_is_killed_loses_and_doubles_nothing(
-    brokers: dict[str, Broker], tmp_path: Path
+    brokers: dict[str, Broker], tmp_path: Path, dropline_home: Path
 ) -> None:
     receiver = Receiver(tmp_path / "receiver", port=0)
     receiver.start()
@@ -71,3 +72,5 @@ def test_a_worker_that_is_killed_loses_and_doubles_nothing(
             assert set(runs) == set(names)
             again = sum(runs.values()) - FILES
             assert again <= 2, f"{folder.name}: only what the dead worker's two threads had"
+        living = sum(map(len, fleets.values()))
+        assert len(os.listdir(dropline_home / "fetched")) == living, "what the dead had is gone"

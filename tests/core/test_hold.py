@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -467,3 +468,19 @@ def test_holding_changes_nothing_that_is_found(
         name: content for name, content in expected.items() if content
     }
     spool.close()
+
+
+def test_runs_that_begin_while_others_sweep_keep_their_folders(tmp_path: Path) -> None:
+    def begin_and_sweep() -> None:
+        for _ in range(100):
+            mine = Spool(tmp_path / "spool")
+            mine.open()
+            assert (mine.path / "lock").exists()
+            mine.sweep()
+            assert (mine.path / "lock").exists()
+            mine.close()
+
+    with ThreadPoolExecutor(8) as threads:
+        for each in [threads.submit(begin_and_sweep) for _ in range(8)]:
+            each.result()
+    assert os.listdir(tmp_path / "spool") == []

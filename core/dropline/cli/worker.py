@@ -15,6 +15,7 @@ import argparse
 import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -75,13 +76,21 @@ def run(options: argparse.Namespace) -> int:
     from dropline.fleet import FleetError
     from dropline.fleet.handle import Source, handler_named, only_verify
     from dropline.fleet.outcomes import Outcomes
+    from dropline.intake import Spool
 
     if options.workers < 1:
         raise CommandError(f"{options.workers} workers: choose 1 or more", 2)
-    default = f"sqlite:///{Path(Home.default().root, 'handled.sqlite')}"
+    home = Home.default()
+    default = f"sqlite:///{Path(home.root, 'handled.sqlite')}"
     source = Source(options.receiver, os.environ.get("DROPLINE_TOKEN"))
     work = _work_kafka if options.broker.startswith(KAFKA) else _work_celery
-    with contextlib.closing(Outcomes(options.outcomes or default)) as outcomes:
+    with (
+        contextlib.closing(Outcomes(options.outcomes or default)) as outcomes,
+        contextlib.closing(Spool(home.fetched)) as fetched,
+    ):
+        fetched.open()
+        fetched.sweep()  # what workers that were killed have left
+        tempfile.tempdir = os.fspath(fetched.path)  # also for what handlers put there
         try:
             handler = handler_named(options.handler) if options.handler else only_verify
             return work(options, source, handler, outcomes)

@@ -1,4 +1,4 @@
-"""Where one run keeps its held sources, out of the way of every other run."""
+"""Where one run keeps its held sources, or what it fetched, out of the way of every other run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shutil
+import sys
 import threading
 import uuid
 from collections.abc import Iterable
@@ -40,9 +41,11 @@ class Spool:
     def open(self) -> None:
         """Make the folder, so that others see this run alive. Raises OSError."""
         with self._lock:
-            if self._mine is None:
-                self.path.mkdir(mode=0o700, parents=True)
-                self._mine = FolderLock(self.path)
+            while self._mine is None:
+                # Without its lock it is taken for that of a dead run, and may be swept away.
+                with contextlib.suppress(FolderInUseError, FileNotFoundError, FileExistsError):
+                    self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    self._mine = FolderLock(self.path)
 
     def is_over(self, run: str) -> bool:
         """Whether a run has ended, in whatever way."""
@@ -88,8 +91,8 @@ class Spool:
         spared = {self.path, *map(self._run_folder, needed)}
         with contextlib.suppress(OSError):
             for path in self._root.iterdir():
-                if path not in spared and self.is_over(path.name):
-                    shutil.rmtree(path, ignore_errors=True)
+                if path not in spared:
+                    _remove(path)
 
     def _run_folder(self, source: str) -> Path:
         """The folder of the run that holds a source; the root for one that is not held."""
@@ -106,3 +109,13 @@ class Spool:
         with contextlib.suppress(OSError):  # somebody removed it
             if os.listdir(self.path) == ["lock"]:
                 shutil.rmtree(self.path)
+
+
+def _remove(folder: Path) -> None:
+    """Remove the folder of a run that is over; one that is just beginning makes it anew."""
+    with contextlib.suppress(FolderInUseError, OSError):
+        lock = FolderLock(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+        if sys.platform == "win32":  # which keeps what is open
+            shutil.rmtree(folder, ignore_errors=True)
