@@ -41,7 +41,7 @@ def url(tmp_path: Path) -> Iterator[str]:
 
 
 def _send(url: str, name: str) -> None:
-    with requests.post(f"{url}/upload", files={"file": (name, CONTENT)}, timeout=10) as answer:
+    with requests.post(f"{url}/upload", files={"file": (name, CONTENT)}, timeout=30) as answer:
         answer.raise_for_status()
 
 

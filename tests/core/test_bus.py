@@ -291,7 +291,7 @@ def test_flush_waits_for_what_was_posted_before_it_and_not_for_more(bus: MemoryB
 
 def test_flush_gives_up_in_time(bus: MemoryBus) -> None:
     gate = threading.Event()
-    bus.subscribe(FileQueued, lambda _: gate.wait(10))
+    bus.subscribe(FileQueued, lambda _: gate.wait(60))
     bus.post(queued(1))
     assert not bus.flush(timeout=0.01)
     gate.set()
@@ -303,7 +303,7 @@ def test_close_delivers_the_rest_and_drops_what_comes_later(bus: MemoryBus) -> N
     heard: list[int] = []
 
     def hear(message: Message) -> None:
-        gate.wait(10)
+        gate.wait(60)
         heard.append(message.data.job)  # type: ignore[attr-defined]
 
     bus.subscribe(FileQueued, hear)

@@ -50,7 +50,7 @@ def threads(*targets: Callable[[], object]) -> Iterator[list[threading.Thread]]:
         thread.start()
     yield running
     for thread in running:
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
 
 
@@ -107,7 +107,7 @@ def test_no_waiter_starves(rate: float, count: int) -> None:
     ready = threading.Barrier(count)
 
     def work(number: int) -> None:
-        ready.wait(10)
+        ready.wait(60)
         for _ in range(rounds):
             limit.take(BLOCK)
             turns.append(number)
@@ -137,7 +137,7 @@ def test_turns_are_first_come_first_served(until: Until) -> None:
     gate.set()
     limit.wake()
     for worker in workers:
-        worker.join(10)
+        worker.join(60)
     assert order == list(range(6))
 
 

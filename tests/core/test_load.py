@@ -261,7 +261,7 @@ def test_an_attempt_is_stopped_at_once(until: Until) -> None:
     thread.start()
     until(lambda: target._busy == 1)
     running.abort()
-    thread.join(10)
+    thread.join(60)
     assert ended == ["aborted"]
 
 

@@ -730,7 +730,7 @@ def test_large_jobs_never_hold_all_workers_while_small_ones_wait(
 def test_a_small_job_is_served_while_large_ones_take_long() -> None:
     floor, stories = Floor(), Stories()
     go = threading.Event()
-    floor._behave = lambda item, _attempt: ((item == "small" or go.wait(10)) and item) or ""
+    floor._behave = lambda item, _attempt: ((item == "small" or go.wait(60)) and item) or ""
     with station(floor, stories, workers=0) as line:
         line.set_order(Order.SMALL_LANE)
         line.submit([(f"large {n}", 9 * SMALL) for n in range(5)])
@@ -819,7 +819,7 @@ def test_a_job_released_before_its_attempt_has_stopped_goes_on() -> None:
 
     def behave(item: str, attempt: Attempt) -> str:
         if floor.tries[item] == 1:
-            assert stop.wait(10)
+            assert stop.wait(60)
             attempt.check()
         return item
 
@@ -850,7 +850,7 @@ def test_a_job_that_fails_while_it_is_stopped_is_not_begun_again(what: str) -> N
     stop = threading.Event()
 
     def behave(item: str, _attempt: Attempt) -> str:
-        assert stop.wait(10)
+        assert stop.wait(60)
         raise Unreached
 
     floor, stories = Floor(behave), Stories()
@@ -973,14 +973,14 @@ def test_stragglers_lose_nothing_either() -> None:
 
     def behave(item: str, attempt: Attempt) -> str:
         if floor.tries[item] == 1:
-            go.wait(10)
+            go.wait(60)
         return switch.behave(item, attempt)
 
     floor, stories = Floor(behave), Stories()
     breaker = Breaker(first=1e-9, longest=1e-9)
     with station(floor, stories, workers=8, breaker=breaker, backoff=Backoff(attempts=1)) as line:
         ids = line.submit(items(8))
-        go.wait(10)
+        go.wait(60)
         until(lambda: sum("retried" in stories.of[job] for job in ids) == 8)
         until(lambda: line.counts().serving <= 1)
         switch.up = True

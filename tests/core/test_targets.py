@@ -767,7 +767,7 @@ def test_before_a_wrong_copy_is_forgotten_for_certain_nothing_is_sent(
         elif (said := how.pop(0)) is not None:
             connection.sendall(said)
         else:
-            server.stop.wait(10)  # it will forget, but when?
+            server.stop.wait(60)  # it will forget, but when?
 
     server = rogue(answer)
     item = upload(tmp_path / "file")
@@ -921,7 +921,7 @@ def test_an_abort_ends_a_request_that_hangs(
         if where == "never accepts":
             until(lambda: worker._session._wire._connection is not None)
         else:
-            assert begun.wait(10)
+            assert begun.wait(60)
         running.abort()
         thread.join(3.0)  # it takes milliseconds, where the machine isn't busy
         assert not thread.is_alive()
@@ -950,7 +950,7 @@ def test_an_abort_that_comes_late_does_not_stop_the_next_attempt(
     def answer(_rogue: Any, connection: socket.socket, _request: Any) -> None:
         if len(server.requests) == 2:
             begun.set()
-            go.wait(10)
+            go.wait(60)
         connection.sendall(http("201 Created", receipt(sha256=digest)))
 
     digest = hashlib.sha256(b"content").hexdigest()
@@ -963,7 +963,7 @@ def test_an_abort_that_comes_late_does_not_stop_the_next_attempt(
             target=lambda: receipts.append(worker.serve(upload(tmp_path / "file"), attempt()))
         )
         thread.start()
-        assert begun.wait(10)
+        assert begun.wait(60)
         first.abort()
         go.set()
         thread.join()
@@ -1001,7 +1001,7 @@ def test_a_connection_that_was_closed_between_two_files_is_made_anew(
     with sender(target(server.url)) as worker:
         for _ in range(3):
             assert worker.serve(upload(tmp_path / "file"), attempt()).size == 7
-            assert closed.wait(10)
+            assert closed.wait(60)
             closed.clear()
 
 

@@ -30,7 +30,7 @@ def asked(pool: ThreadPoolExecutor, way: RightOfWay) -> Future[None]:
         way.give_way()
 
     future = pool.submit(ask)
-    assert begun.wait(10)
+    assert begun.wait(60)
     return future
 
 

@@ -137,7 +137,7 @@ class Screen:
         """End the window manager and the server."""
         for process in (self._manager, self._server):
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
 
 class Dropline:
@@ -292,7 +292,7 @@ def drag(screen: Screen) -> Iterator[Callable[..., str]]:
     yield perform
     for process, lines in started:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         lines.join()
         assert process.stdout is not None
         process.stdout.close()

@@ -92,7 +92,7 @@ def test_closing_the_window_ends_the_program(start) -> None:
     program = start()
     program.screen.do("windowactivate", "--sync", program.window)
     program.screen.do("key", "alt+F4")
-    assert program.process.wait(10) == 0
+    assert program.process.wait(60) == 0
     assert not (program.home / "run.json").exists()
 
 

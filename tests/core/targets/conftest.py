@@ -86,7 +86,7 @@ def program(command: list[str], port: int, log: Path, **options: Any) -> Iterato
         yield
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 NGINX = """
