@@ -13,7 +13,8 @@ of that thread, by a timer, and nowhere else.
 A full collection looks at every object there is, and every thread stands still for it: 140 ms with
 200,000 messages on their way, against 25 ms for the longest step this way. So what the start has
 made is taken out of its sight, and full collections are left to times when the line has been empty
-for a while: between two files of a slow arrival it is empty all the time.
+for a while: between two files of a slow arrival it is empty all the time. A line that is never
+empty is looked through all the same, but seldom.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ SWITCH_INTERVAL = 0.0005
 #: Milliseconds between collections among the objects that are new since the last one: while
 #: thousands of files a second are sent, so many come to be that it takes 10 to 20 ms.
 COLLECT_EVERY = 100
-#: So many of these go before a full one, an hour: a line that is never empty is looked through now
-#: and then all the same.
-FULL_AFTER = 36_000
+#: So many of these go before a full one while the line is empty, and while it never is: half a
+#: minute and ten.
+FULL_AFTER, FULL_AT_LAST = 300, 6000
 #: Seconds for which the line must have been empty before a full collection.
 QUIET = 3.0
 
@@ -47,7 +48,7 @@ class Interpreter(QObject):
         self._interval = sys.getswitchinterval()
         self._collecting = gc.isenabled()
         self._collections = 0  # since the last full one
-        self._busy_at: float | None = None  # since the last full collection
+        self._busy_at: float | None = None  # when the line was last not empty; None: it is quiet
         self._timer = QTimer(self, interval=COLLECT_EVERY)
         self._timer.timeout.connect(self._collect)
 
@@ -82,7 +83,7 @@ class Interpreter(QObject):
 
     def _collect(self) -> None:
         self._collections += 1
-        if self._collections > FULL_AFTER:
+        if self._collections > (FULL_AFTER if self._busy_at is None else FULL_AT_LAST):
             self._collect_all()
         else:
             gc.collect(1)

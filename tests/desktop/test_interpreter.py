@@ -94,9 +94,18 @@ def test_full_collections_wait_for_an_empty_line(
     assert [generation for generation, _ in collected] == [2]
 
 
-def test_a_line_that_is_never_empty_is_looked_through_all_the_same(
-    wait, interpreter: Interpreter, collected, monkeypatch: pytest.MonkeyPatch
+def test_widgets_that_lasted_go_while_the_line_is_empty_and_at_last_while_it_is_not(
+    wait, interpreter: Interpreter, bus: MemoryBus, collected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "FULL_AFTER", 2)
-    wait(lambda: len(collected) >= 4)
-    assert [generation for generation, _ in collected[:4]] == [1, 1, 2, 1]
+    monkeypatch.setattr(module, "FULL_AT_LAST", 4)
+
+    def generations(count: int) -> list[int]:
+        collected.clear()
+        wait(lambda: len(collected) >= count)
+        return [generation for generation, _ in collected[:count]]
+
+    assert generations(4) == [1, 1, 2, 1]
+    bus.publish(replace(IDLE, in_system=1))
+    wait(lambda: collected[-1][0] == 2)
+    assert generations(6) == [1, 1, 1, 1, 2, 1]
