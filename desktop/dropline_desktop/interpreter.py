@@ -33,9 +33,9 @@ SWITCH_INTERVAL = 0.0005
 #: Milliseconds between collections among the objects that are new since the last one: while
 #: thousands of files a second are sent, so many come to be that it takes 10 to 20 ms.
 COLLECT_EVERY = 100
-#: So many of these go before a full one while the line is empty, and while it never is: half a
-#: minute and ten.
-FULL_AFTER, FULL_AT_LAST = 300, 6000
+#: So many of these go before a full one while the line is empty, and while it never is: ten seconds
+#: and ten minutes.
+FULL_AFTER, FULL_AT_LAST = 100, 6000
 #: Seconds for which the line must have been empty before a full collection.
 QUIET = 3.0
 
