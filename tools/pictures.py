@@ -277,7 +277,7 @@ def photograph(
             session.go_on(SETTLE)
         if shown is main:
             main.resize(width, height)
-            session.go_on(SETTLE / 8)
+            session.go_on(SETTLE / 2)
             main.arrange()
         session.go_on(SETTLE / 4)
         main.instruments.charts.draw()  # all, and none of them half
