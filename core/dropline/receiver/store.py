@@ -102,7 +102,7 @@ class Store:
     def check_room(self) -> None:
         """Raise OSError when the disk has no more room than must stay free."""
         now = time.monotonic()
-        if now >= self._next_look:
+        if now >= self._next_look or not self._has_room:  # it may have come back just now
             self._next_look = now + LOOK
             disk = shutil.disk_usage(self._data)
             self._has_room = disk.free >= min(LEAST_FREE, int(disk.total * LEAST_FREE_SHARE))
