@@ -35,7 +35,7 @@ BACKLOG, SOME, EVERY = 20_000, 10, 250
 WINDOW = 5.0
 #: The utilisation from which the throughput tells what the workers can do.
 BUSY = 0.8
-#: Seconds after which the demo gives up.
+#: Seconds without a file that is sent after which the demo gives up.
 PATIENCE = 180.0
 PICTURE = Path("dropline-demo.png")
 
@@ -163,7 +163,11 @@ class Demo:
 
     def _until(self, true: Callable[[], bool], otherwise: str) -> None:
         deadline = QDeadlineTimer(round(PATIENCE * 1000))
+        verified = self.outcome.verified
         while not true():
+            if verified != self.outcome.verified:
+                verified = self.outcome.verified
+                deadline.setRemainingTime(round(PATIENCE * 1000))
             notices = self.app.window.notices.notices
             if notices:
                 raise DemoError(notices[0].text)

@@ -189,6 +189,11 @@ def test_a_file_that_kills_its_workers_and_a_worker_that_hangs(
     # What a worker tells just before it is killed may be killed with it: then this is not told.
     if fleet.says("Task dropline.handle", "times and never done"):
         fleet.hear("begun again and again, is done or given up")
+    # What dying workers had to tell died with them: enough is known of those that stay up.
+    more = [f"m{number}.txt" for number in range(30)]
+    fleet.store(*more)
+    names += more
+    wait_until(lambda: fleet.handled(len(names)), "the files of afterwards", seconds=120)
     fleet.store("long.txt")
     # Five times as long as the longest of the others, which a busy machine may have kept.
     fleet.hear("has run for", "task_time_limit", seconds=240)
