@@ -38,9 +38,7 @@ class Notice(QFrame):
 
     dismissed = Signal()
 
-    def __init__(
-        self, theme: Theme, text: str, details: str = "", offer: Offer | None = None
-    ) -> None:
+    def __init__(self, theme: Theme, text: str, details: str, offer: Offer | None = None) -> None:
         super().__init__()
         self.setProperty("card", True)
         #: As it was said, in core's words where it comes from there.
