@@ -30,13 +30,14 @@ from PySide6.QtWidgets import QApplication
 
 from dropline.fleet import CeleryFleet, FleetError
 from dropline.fleet.amqp import AmqpQueue
-from dropline.fleet.handle import QUEUE
 from dropline.fleet.outcomes import Outcomes
 from dropline.home import Home
 from dropline_desktop.app import Application
 from dropline_desktop.dropped import to_url
 
 FILES = int(os.environ.get("DROPLINE_FILES", "200"))
+#: Where the files wait; other tests share the brokers.
+QUEUE = "end-to-end"
 #: Workers, and the files that each handles at once.
 NAMES, THREADS = "abc", 2
 Wait = Callable[[Callable[[], object]], None]
@@ -93,7 +94,7 @@ class Handling:
         stack.callback(self._outcomes.close)
         base = [sys.executable, "-m", "dropline_desktop", "worker", "--broker", url]
         base += ["--receiver", receiver, "--outcomes", f"sqlite:///{folder}/outcomes.sqlite"]
-        base += ["--handler", "rough_handler:handle", "--workers", str(THREADS)]
+        base += ["--handler", "rough_handler:handle", "--workers", str(THREADS), "--queue", QUEUE]
         environment = {
             "PYTHONPATH": str(HERE),
             "HANDLER_LOG": str(self._runs),

@@ -26,7 +26,7 @@ def start_workers(broker: Broker, receiver: str, folder: Path, names: str) -> li
     folder.mkdir()
     base = [sys.executable, "-m", "dropline_desktop", "worker", "--broker", broker.url]
     base += ["--receiver", receiver, "--outcomes", f"sqlite:///{folder}/outcomes.sqlite"]
-    base += ["--handler", "slow_handler:count", "--visible", "15"]
+    base += ["--handler", "slow_handler:count", "--visible", "15", "--queue", "killed"]
     environment = {"PYTHONPATH": str(HERE), "HANDLER_LOG": str(folder / "runs")}
     made = []
     for name in names:

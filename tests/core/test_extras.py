@@ -62,7 +62,7 @@ def kafka_bus(mailbox: Path) -> object:
         (kafka_bus, "confluent_kafka", "kafka"),
         (lambda _: AmqpQueue("amqp://h//", "q"), "kombu", "amqp"),
         (lambda _: KafkaGroup("h:1", "g", "t"), "confluent_kafka", "kafka"),
-        (lambda _: make_app("amqp://h//"), "celery", "celery"),
+        (lambda _: make_app("amqp://h//", "q"), "celery", "celery"),
     ],
 )
 def test_a_missing_extra_is_named_with_the_command(

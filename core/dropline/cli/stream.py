@@ -13,7 +13,6 @@ from dropline.fleet.outcomes import Outcomes
 from dropline.messaging import KafkaBus
 
 GROUP = "handle"
-TOPIC = "dropline.files"
 #: Partitions of a topic that is made here: the most consumers that can share it.
 PARTITIONS = 64
 #: Seconds between two tries while the receiver is away, and for the brokers to take files.
@@ -24,10 +23,17 @@ class Stream:
     """`send` tells of files; `start` handles those that are told of."""
 
     def __init__(
-        self, brokers: str, name: str, source: Source, handler: Handler, outcomes: Outcomes
+        self,
+        brokers: str,
+        topic: str,
+        name: str,
+        source: Source,
+        handler: Handler,
+        outcomes: Outcomes,
     ) -> None:
         """Raises MissingExtraError without confluent-kafka, OSError when no broker answers."""
         self._brokers = brokers
+        self._topic = topic
         self._name = name
         self._source = source
         self._handler = handler
@@ -64,7 +70,7 @@ class Stream:
             source=f"{self._name}/{name}",
             group=GROUP,
             mailbox=Path(self._folder.name, f"{name}.sqlite"),
-            topic=TOPIC,
+            topic=self._topic,
             ordered=False,
         )
         self._buses.append(made)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from dropline.fleet.outcomes import Outcomes
 
 KAFKA = "kafka://"
+#: Where the files wait when no other name is given: a queue, or a topic of Kafka.
+QUEUE = "dropline.handle"
 
 EXAMPLE = """example:
   dropline worker --broker amqp://guest@localhost// --receiver http://127.0.0.1:8765 --feed
@@ -47,6 +49,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="URL",
         help="where the files are; its token in DROPLINE_TOKEN",
+    )
+    parser.add_argument(
+        "--queue",
+        default=QUEUE,
+        metavar="NAME",
+        help="where the files wait, on Kafka a topic; one for each receiver (%(default)s)",
     )
     parser.add_argument("--handler", metavar="MODULE:FUNCTION", help="what is done with a file")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="(%(default)s)")
@@ -103,7 +111,7 @@ def _work_celery(
 ) -> int:
     from dropline.fleet.handle import Feeder, add_task, make_app, send_tasks
 
-    app = make_app(options.broker, visible=options.visible)
+    app = make_app(options.broker, options.queue, visible=options.visible)
     add_task(app, source, handler, outcomes)
     worker = app.Worker(
         hostname=f"{options.name}@%h",
@@ -130,10 +138,11 @@ def _work_kafka(
     from dropline.cli.stream import Stream
     from dropline.fleet.handle import Feeder
 
+    brokers = options.broker.removeprefix(KAFKA)
     with (
         stop_on_signals() as stop,
         contextlib.closing(
-            Stream(options.broker.removeprefix(KAFKA), options.name, source, handler, outcomes)
+            Stream(brokers, options.queue, options.name, source, handler, outcomes)
         ) as stream,
         _feeding(options, Feeder(stream.send, source, outcomes)),
     ):

@@ -30,7 +30,6 @@ from dropline.fleet.remote import FleetError
 _log = logging.getLogger(__name__)
 
 TASK = "dropline.handle"
-QUEUE = "dropline.handle"
 #: Bytes fetched at a time.
 CHUNK = 256 * 1024
 #: Seconds to connect to the receiver, and to wait for its next bytes.
@@ -152,6 +151,7 @@ def handle(file: File, source: Source, handler: Handler, outcomes: Outcomes, wor
         wrong: WrongBytesError | None = None
         try:
             if not source.fetch(file, path):
+                _log.warning("%s has no file %s (%s)", source.url, file.file_id, file.name)
                 outcomes.add(file.file_id, file.sha256, None, worker)
                 return "gone"
         except WrongBytesError as error:
@@ -179,8 +179,8 @@ def _give_up(file: File, outcomes: Outcomes, why: str) -> GivenUpError:
     return GivenUpError(f"{reason}: mend the handler, then start a worker with --again")
 
 
-def make_app(broker: str, *, visible: int = VISIBLE) -> Any:
-    """The Celery application, with the settings by which nothing is lost.
+def make_app(broker: str, queue: str, *, visible: int = VISIBLE) -> Any:
+    """The Celery application; its tasks wait in `queue`, and its settings let nothing be lost.
 
     Raises MissingExtraError without Celery.
     """
@@ -190,7 +190,7 @@ def make_app(broker: str, *, visible: int = VISIBLE) -> Any:
     restore = {"unacked_restore_interval": 2, "unacked_restore_throttle": 1}
     redis = {"visibility_timeout": visible, **restore}
     app.conf.update(
-        task_default_queue=QUEUE,
+        task_default_queue=queue,
         task_ignore_result=True,  # outcomes are kept where they can be verified
         task_acks_late=True,
         task_reject_on_worker_lost=True,
