@@ -87,9 +87,9 @@ def walk_in(
 ) -> Iterator[Taken]:
     """Take in what the roots hold, batch by batch, until `stop()` is true.
 
-    What was written ahead by then is forgotten, unless `keep()` is true. Raises OSError when the
-    other process is killed. Held sources are walked here to the end: they go as soon as they are
-    sent, so that a second walk would miss folders that the first one saw.
+    What was written ahead by then is forgotten, or has failed as before, unless `keep()` is true.
+    Raises OSError when the other process is killed. Held sources are walked here to the end: they
+    go as soon as they are sent, so that a second walk would miss folders that the first one saw.
     """
     begun = clock()
     here = walk(roots, stop, clock)
@@ -123,7 +123,9 @@ def walk_in(
         left = ahead.close()
         if not keep():
             for told in left:
-                journal.cancelled(told.waiting)
+                again = {job for job, _, _ in told.failed}
+                journal.cancelled([job for job in told.waiting if job not in again])
+                journal.failed(told.failed)  # as they had before
 
 
 class _Order(NamedTuple):
@@ -146,6 +148,7 @@ class _Told(NamedTuple):
     waiting: Collection[int] = ()
     sent: Collection[int] = ()
     changed: Sequence[int] = ()
+    failed: Sequence[tuple[int, int, str]] = ()
 
 
 #: Nothing new: it is still walking.
@@ -269,5 +272,5 @@ def _numbers(taken: Taken) -> _Told:
         array("q", [record.id for record in records])
         for records in (taken.admission.waiting, taken.admission.sent)
     )
-    changed = taken.admission.changed
-    return _Told(taken.found, taken.size, taken.refused, waiting, sent, changed)
+    changed, failed = taken.admission.changed, taken.admission.failed
+    return _Told(taken.found, taken.size, taken.refused, waiting, sent, changed, failed)

@@ -89,6 +89,12 @@ def kept(journal: Journal) -> list[str]:
         return sorted(os.fsdecode(path) for (path,) in db.execute("SELECT path FROM jobs"))
 
 
+def states(journal: Journal) -> list[int]:
+    assert journal.path is not None
+    with closing(sqlite3.connect(journal.path)) as db:
+        return [state for (state,) in db.execute("SELECT state FROM jobs")]
+
+
 def paths(taken: Iterable[Taken]) -> list[str]:
     return sorted(record.path for each in taken for record in each.admission.waiting)
 
@@ -151,6 +157,31 @@ def test_what_was_written_ahead_is_forgotten_when_nobody_wants_it_any_more(
     stop.set()
     assert list(taking) == []
     assert kept(journal) == paths(taken)
+
+
+def test_what_had_failed_has_failed_again_when_nobody_wants_it_any_more(
+    journal: Journal, target: int, wide_tree: Root, at_once: None, until: Until
+) -> None:
+    before = [
+        r
+        for each in walk_in([wide_tree], journal, target, known=False)
+        for r in each.admission.waiting
+    ]
+    journal.failed([(record.id, 3, f"No {record.id}.") for record in before])
+    stop = threading.Event()
+    taking = walk_in([wide_tree], journal, target, known=False, stop=stop.is_set)
+    taken = [next(taking), next(taking)]
+    until(lambda: set(states(journal)) == {State.WAITING})
+    stop.set()
+    assert list(taking) == []
+    joined = {record.id for each in taken for record in each.admission.waiting}
+    for record in journal.records([record.id for record in before]):
+        if record.id in joined:
+            assert record.state is State.WAITING
+        else:
+            assert (record.state, record.attempts) == (State.FAILED, 3)
+            assert record.reason == f"No {record.id}."
+    assert len(kept(journal)) == FOLDERS * FILES
 
 
 def test_what_was_written_ahead_is_kept_for_the_next_run_if_there_is_to_be_one(

@@ -93,12 +93,14 @@ class Admission:
     """What became of files that were found: to be sent, or sent already.
 
     Those that are in this run's line already are neither; of these, `changed` has the jobs of those
-    whose content is another by now.
+    whose content is another by now. `failed` has the id, attempts and reason of those to be sent
+    that had failed.
     """
 
     waiting: list[Record] = field(default_factory=list)
     sent: list[Record] = field(default_factory=list)
     changed: list[int] = field(default_factory=list)
+    failed: list[tuple[int, int, str]] = field(default_factory=list)
 
 
 _LISTED = "(SELECT value FROM json_each(?))"
@@ -294,6 +296,8 @@ class Journal:
                     continue
                 else:
                     file.id = old.id
+                    if old.state is State.FAILED:
+                        admission.failed.append((old.id, old.attempts, old.reason))
                     if same and old.state is not State.SENT:
                         file.content, file.resume = old.content, old.resume
                     again.append((self.run, *row[1:], file.content, file.resume, file.id))
