@@ -25,6 +25,7 @@ import requests
 from grounds import Grounds, Server, Watch, expected, receiver
 
 from dropline.bus import MemoryBus
+from dropline.cli import collect_seldom
 from dropline.events import FileFailed, FileRefused, Message, ScanFinished
 from dropline.home import Home
 from dropline.line import Line
@@ -125,6 +126,7 @@ def files(paths: Sequence[Path]) -> Iterator[Path]:
 
 def send_by_line(url: str, paths: Sequence[Path], workers: int) -> Callable[[], None]:
     """The station of the window and of `dropline send`, from the drop until it is drained."""
+    collect_seldom()  # as every command does
     home = Home.default()
     bus = MemoryBus()
     walked = threading.Event()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dropline.targets import bundles as module
 from dropline.targets.bundles import (
     FIRST_FILES,
     GIVE_UP,
@@ -13,6 +16,7 @@ from dropline.targets.bundles import (
     MOST_BYTES,
     MOST_FILES,
     SECONDS,
+    SLOW,
     Bundles,
 )
 
@@ -115,3 +119,58 @@ def test_there_is_always_room_for_one_and_never_for_too_many(steps: list[object]
                 assert bundles.room().items <= before
         assert 1 <= bundles.room().items <= MOST_FILES
         assert bundles.room().size == MOST_BYTES
+
+
+class Other:
+    """Another worker, which takes its turn and ends it."""
+
+    def __init__(self, bundles: Bundles) -> None:
+        self.done = threading.Event()
+        self._bundles = bundles
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        with self._bundles.turn():
+            pass
+        self.done.set()
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody goes on before it is his turn."""
+    monkeypatch.setattr(module, "TURN", 60.0)
+
+
+def test_workers_make_their_bundles_in_turn(patient: None) -> None:
+    bundles = Bundles(Clock())
+    with bundles.turn() as turn:
+        turn.next_file()
+        other = Other(bundles)
+        assert not other.done.is_set()
+    assert other.done.wait(60.0)
+
+
+def test_a_slow_file_ends_the_turn(patient: None) -> None:
+    clock = Clock()
+    bundles = Bundles(clock)
+    with bundles.turn() as turn:
+        other = Other(bundles)
+        clock.now += SLOW / 2
+        turn.next_file()
+        clock.now += SLOW * 2
+        turn.next_file()
+        assert other.done.wait(60.0)
+        turn.next_file()  # one that has no turn any more ends none
+        third = bundles.turn()
+        with third:
+            pass
+
+
+def test_a_worker_that_hangs_at_a_file_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TURN", 0.001)
+    bundles = Bundles()
+    with bundles.turn():
+        other = Other(bundles)
+        assert other.done.wait(60.0)
+    with bundles.turn():  # which was given back once
+        pass

@@ -264,6 +264,20 @@ def test_rows_are_added_all_or_none(tmp_path: Path, database: str) -> None:
     rows.close()
 
 
+def test_many_rows_are_added_all_or_none(tmp_path: Path, database: str) -> None:
+    rows = Database(database, tmp_path)
+    many = sorted(row(f"{number}", f"key {number}") for number in range(157))
+    rows.add(many, {file.file_id: file.name.encode() for file in many[:123]})
+    assert rows.page(200) == many
+    for file in many[:123]:
+        assert rows.content(file.file_id) == file.name.encode()
+    assert rows.content(many[123].file_id) is None
+    with pytest.raises(KeyTakenError):
+        rows.add([*(row(f"more {number}") for number in range(120)), row("again", "key 7")], {})
+    assert rows.count() == len(many)
+    rows.close()
+
+
 def test_a_busy_database_is_waited_for_then_told(tmp_path: Path) -> None:
     """Another program that writes the database holds an upload up, and later ones go on."""
     with running(tmp_path) as receiver:

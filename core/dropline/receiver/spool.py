@@ -9,6 +9,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from dropline import hashing
+
 
 class Spool:
     """The bytes of one file; used with `with` they are gone at the end."""
@@ -43,7 +45,7 @@ class Spool:
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
-        self._hash.update(data)
+        hashing.add(data, self._hash)
         self.size += len(data)
         if self._file is None:
             self._kept.append(data)

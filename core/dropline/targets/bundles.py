@@ -4,6 +4,10 @@ A request's own cost (a round trip, a commit at the receiver) is shared by its f
 files are sent in one; but the more there are the longer each of them waits for the answer, and the
 more is to be sent again when it breaks off. So a bundle holds what takes about `SECONDS`; it is
 halved when a request breaks off, and given up for a while when the target does not take it.
+
+Workers make their bundles in turn. Threads of one interpreter that read and hash side by side are
+no faster together, come to their ends at the same time, and then all wait for the target, which had
+nothing to do before. In turn, one is made while the others are on their way.
 """
 
 from __future__ import annotations
@@ -11,6 +15,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from types import TracebackType
+from typing import Self
 
 from dropline.station import Room
 
@@ -23,6 +29,9 @@ MOST_BYTES = 4 << 20
 GROWTH = 2
 #: Seconds until a target that took no bundle is offered one again.
 GIVE_UP = 600.0
+#: Seconds that a worker waits for its turn at most, and that one file may take of it: from a slow
+#: disk several are read at a time sooner.
+TURN, SLOW = 0.25, 0.01
 
 
 class Bundles:
@@ -31,6 +40,7 @@ class Bundles:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
+        self._making = threading.Lock()
         self._files = FIRST_FILES
         self._again = 0.0
 
@@ -38,6 +48,10 @@ class Bundles:
         """What the next bundle may hold."""
         with self._lock:
             return Room(1 if self._clock() < self._again else self._files, MOST_BYTES)
+
+    def turn(self) -> Turn:
+        """To be entered by who makes a bundle."""
+        return Turn(self._making, self._clock)
 
     def went(self, files: int, seconds: float) -> None:
         """A bundle was answered after that time."""
@@ -57,3 +71,38 @@ class Bundles:
         with self._lock:
             self._again = self._clock() + GIVE_UP
             self._files = FIRST_FILES
+
+
+class Turn:
+    """The turn of one worker, which ends with the bundle, or with a file that takes long."""
+
+    def __init__(self, making: threading.Lock, clock: Callable[[], float]) -> None:
+        self._making = making
+        self._clock = clock
+        self._is_ours = False
+        self._since = 0.0
+
+    def __enter__(self) -> Self:
+        self._is_ours = self._making.acquire(timeout=TURN)
+        self._since = self._clock()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._end()
+
+    def next_file(self) -> None:
+        """A file was read."""
+        now = self._clock()
+        if now - self._since > SLOW:
+            self._end()
+        self._since = now
+
+    def _end(self) -> None:
+        if self._is_ours:
+            self._is_ours = False
+            self._making.release()

@@ -264,12 +264,14 @@ class _Sender:
     ) -> Sequence[Receipt | Exception]:
         outcomes: list[Receipt | Exception] = [Unreached() for _ in items]
         parts: list[_Part] = []
-        for number, (item, attempt) in enumerate(zip(items, attempts, strict=True)):
-            try:
-                attempt.check()
-                parts.append(self._part(number, item, attempt, first=not parts))
-            except (Aborted, TransientError, PermanentError) as error:
-                outcomes[number] = error  # it stays behind, the others go
+        with self._bundles.turn() as turn:
+            for number, (item, attempt) in enumerate(zip(items, attempts, strict=True)):
+                try:
+                    attempt.check()
+                    parts.append(self._part(number, item, attempt, first=not parts))
+                except (Aborted, TransientError, PermanentError) as error:
+                    outcomes[number] = error  # it stays behind, the others go
+                turn.next_file()
         if not parts:
             return outcomes
         began = time.monotonic()

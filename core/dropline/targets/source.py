@@ -9,6 +9,7 @@ import time
 from types import TracebackType
 from typing import Self
 
+from dropline import hashing
 from dropline.station import Attempt, PermanentError, TransientError
 from dropline.targets.target import Upload
 
@@ -80,7 +81,7 @@ class Source:
         except OSError as error:
             raise PermanentError(_why(self._upload, error), at_source=True) from error
         self._left -= len(data)
-        self.hash.update(data)
+        hashing.add(data, self.hash)
         self._attempt.reading += time.perf_counter() - began
         if (self._left == 0 or not data) and not self._unchanged():
             raise TransientError(
