@@ -23,8 +23,9 @@ from typing import IO, NamedTuple
 from dropline.intake import Batch, Refused, Root, walk
 from dropline.journal import Admission, Journal, JournalError, Record, State
 
-#: Seconds that a walk goes on here: most have come to their end by then.
-MOMENT = 0.1
+#: Seconds that a walk goes on here: ten thousand files have come to their end by then, and to start
+#: the other process takes as long as to take them in.
+MOMENT = 1.0
 #: The other process says at least so often, in seconds, that it is still walking.
 PULSE = 0.1
 #: The argument by which a bundled program, which brings no interpreter, runs `main`.
