@@ -23,9 +23,9 @@ from typing import IO, NamedTuple
 from dropline.intake import Batch, Refused, Root, walk
 from dropline.journal import Admission, Journal, JournalError, Record, State
 
-#: Seconds that a walk goes on here: ten thousand files have come to their end by then, and to start
-#: the other process takes as long as to take them in.
-MOMENT = 1.0
+#: Seconds that a walk goes on here: one of ten thousand files has come to its end by then, and to
+#: start the other process takes as long as to take them in.
+HERE = 1.0
 #: The other process says at least so often, in seconds, that it is still walking.
 PULSE = 0.1
 #: The argument by which a bundled program, which brings no interpreter, runs `main`.
@@ -82,34 +82,36 @@ def walk_in(
     target: int,
     *,
     known: bool,
+    here: float = HERE,
     stop: Callable[[], bool] = lambda: False,
     keep: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Taken]:
     """Take in what the roots hold, batch by batch, until `stop()` is true.
 
+    After `here` seconds the other process goes on with it.
     What was written ahead by then is forgotten, or has failed as before, unless `keep()` is true.
     Raises OSError when the other process is killed. Held sources are walked here to the end: they
     go as soon as they are sent, so that a second walk would miss folders that the first one saw.
     """
     begun = clock()
-    here = walk(roots, stop, clock)
+    batches = walk(roots, stop, clock)
     held = any(root.source != root.path for root in roots)
     seen: set[str] = set()
-    for batch in here:
+    for batch in batches:
         yield take_in(batch, journal, target, known=known)
         if held or journal.path is None:
             continue
         seen.update(item.path for item in batch.found)
         seen.update(item.path for item in batch.refused)
-        if clock() - begun >= MOMENT:
+        if clock() - begun >= here:
             break
     else:
         return
     try:
         ahead = _Ahead(_Order(roots, seen, journal.path, journal.run, target, known), stop)
     except OSError:
-        for batch in here:
+        for batch in batches:
             yield take_in(batch, journal, target, known=known)
         return
     try:

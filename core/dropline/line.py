@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from dropline.admission import Taken, take_in, walk_in
+from dropline.admission import HERE, Taken, take_in, walk_in
 from dropline.announcer import STATION, Announcer
 from dropline.bus import EventBus
 from dropline.events import (
@@ -59,6 +59,7 @@ class Line(Operation[Upload, Receipt]):
         patience: float = math.inf,
         backoff: Backoff | None = None,
         breaker: Breaker | None = None,
+        walk_here: float = HERE,
         give_way: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -66,8 +67,9 @@ class Line(Operation[Upload, Receipt]):
 
         `role`: what kind of program this is, which goes on with what an earlier one of its kind has
         left in the journal; one of no kind takes up files only when it is given them. `patience`:
-        how many seconds files wait for a target that is down. `give_way` is called by the threads
-        that work, between two files or batches, and may keep them for a moment.
+        how many seconds files wait for a target that is down. `walk_here`: after how many a walk
+        goes on in a process of its own. `give_way` is called by the threads that work, between two
+        files or batches, and may keep them for a moment.
         """
         self.target = target
         self._spool = Spool(home.spool)
@@ -80,6 +82,7 @@ class Line(Operation[Upload, Receipt]):
             notice=lambda text: bus.post(JournalTroubled(str(home.journal), text)),
         )
         self._watcher = Watcher(self._take_rested, self._is_sent, bus.post, clock=clock)
+        self._walk_here = walk_here
         self._give_way = give_way
         self._announcer = Announcer(
             bus, self._journal, target, self._spool, self._look_again, clock
@@ -256,6 +259,7 @@ class Line(Operation[Upload, Receipt]):
                 self._journal,
                 target,
                 known=certain and not again,
+                here=self._walk_here,
                 stop=stop.is_set,
                 keep=lambda: self._closed,
             ):
