@@ -53,9 +53,9 @@ Observer = Callable[[Sequence[Entry]], None]
 MAX_WORKERS = 256
 _ALONE = Room(1, 0)
 #: Jobs that wait in memory; further ones wait on the shelf, where there is a way to fetch them.
-IN_MEMORY = 20_000
+IN_MEMORY = 5_000
 #: Jobs that are fetched from the shelf at a time.
-FETCHED = 2000
+FETCHED = 1000
 
 
 @dataclass(slots=True, eq=False)
