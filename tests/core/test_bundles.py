@@ -161,9 +161,8 @@ def test_a_slow_file_ends_the_turn(patient: None) -> None:
         turn.next_file()
         assert other.done.wait(60.0)
         turn.next_file()  # one that has no turn any more ends none
-        third = bundles.turn()
-        with third:
-            pass
+    with bundles.turn():
+        pass
 
 
 def test_a_worker_that_hangs_at_a_file_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
