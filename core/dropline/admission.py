@@ -89,10 +89,10 @@ def walk_in(
 ) -> Iterator[Taken]:
     """Take in what the roots hold, batch by batch, until `stop()` is true.
 
-    After `here` seconds the other process goes on with it.
-    What was written ahead by then is forgotten, or has failed as before, unless `keep()` is true.
-    Raises OSError when the other process is killed. Held sources are walked here to the end: they
-    go as soon as they are sent, so that a second walk would miss folders that the first one saw.
+    After `here` seconds the other process goes on with it. What that wrote ahead of a stop is
+    forgotten, or has failed as before, unless `keep()` is true. Raises OSError when the process is
+    killed. Held sources are walked here to the end: they go as soon as they are sent, so that a
+    second walk would miss folders that the first one saw.
     """
     begun = clock()
     batches = walk(roots, stop, clock)

@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from dropline.station import Room
 
@@ -49,9 +48,14 @@ class Bundles:
         with self._lock:
             return Room(1 if self._clock() < self._again else self._files, MOST_BYTES)
 
-    def turn(self) -> Turn:
-        """To be entered by who makes a bundle."""
-        return Turn(self._making, self._clock)
+    @contextmanager
+    def turn(self) -> Iterator[Turn]:
+        """The turn of a worker that makes a bundle."""
+        turn = Turn(self._making, self._clock)
+        try:
+            yield turn
+        finally:
+            turn.end()
 
     def went(self, files: int, seconds: float) -> None:
         """A bundle was answered after that time."""
@@ -77,32 +81,21 @@ class Turn:
     """The turn of one worker, which ends with the bundle, or with a file that takes long."""
 
     def __init__(self, making: threading.Lock, clock: Callable[[], float]) -> None:
+        """Wait for it."""
         self._making = making
         self._clock = clock
-        self._is_ours = False
-        self._since = 0.0
-
-    def __enter__(self) -> Self:
-        self._is_ours = self._making.acquire(timeout=TURN)
-        self._since = self._clock()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._end()
+        self._is_ours = making.acquire(timeout=TURN)
+        self._since = clock()
 
     def next_file(self) -> None:
         """A file was read."""
         now = self._clock()
         if now - self._since > SLOW:
-            self._end()
+            self.end()
         self._since = now
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Let the next worker begin, if this one has not yet."""
         if self._is_ours:
             self._is_ours = False
             self._making.release()
