@@ -518,18 +518,28 @@ def test_a_second_start_hands_its_paths_over(dropline_home, wait, tmp_path):
 
 
 #: The window, in which another target is chosen as soon as it is there, and its offer is taken.
+#: Chooses once there is a file `go` in the data folder: until then the first start can be seen.
 CHOOSE_ANOTHER = """
-import sys
+import os, sys
+from pathlib import Path
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QPushButton
 from dropline_desktop.app import Application, run
 
 def start(self, paths, start=Application.start):
+    go = Path(os.environ["DROPLINE_HOME"], "go")
+    timer = QTimer(self, interval=20)
+
     def choose():
+        if not go.exists():
+            return
+        go.unlink()
+        timer.stop()
         self.choose_profile("other")
         self.window.notices.notices[0].findChild(QPushButton).click()
+    timer.timeout.connect(choose)
     start(self, paths)
-    self.engine.do(lambda line: QTimer.singleShot(0, self, choose))
+    timer.start()
 
 Application.start = start
 sys.exit(run(sys.argv[1:]))
@@ -545,7 +555,9 @@ def test_a_restart_sends_to_the_target_that_was_chosen(dropline_home, wait, tmp_
     folder = make_files(tmp_path / "files", 1)
     process = subprocess.Popen([sys.executable, "-c", CHOOSE_ANOTHER])
     try:
-        wait_for_run_file(dropline_home, process, wait)  # the first one's, or the second's already
+        first = wait_for_run_file(dropline_home, process, wait)
+        assert first["target"] == first["receiver"]
+        (dropline_home / "go").touch()
         wait(lambda: read_run_file(dropline_home).get("target") == other.url)
         assert read_run_file(dropline_home)["pid"] == process.pid, "it took the old one's place"
         command = [sys.executable, "-m", "dropline_desktop", os.fspath(folder)]
