@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 import requests
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, inspect, text
 
 from dropline.receiver import Receiver
 from dropline.receiver.database import Database, DatabaseError
-from dropline.receiver.schema import CONTENTS, FILES, METADATA
+from dropline.receiver.schema import CONTENTS, FACTS, FILES, HEAD, METADATA
 
 from .postgres import Postgres
 
@@ -22,10 +24,33 @@ def engine_of(url: str):  # type: ignore[no-untyped-def]
 
 
 def test_the_steps_make_the_tables(database: str, tmp_path: Path) -> None:
-    Database(database, tmp_path).close()
+    """From the first tables on, as a new database has them all at once."""
     engine = engine_of(database)
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    METADATA.create_all(engine, tables=[FILES])
+    for _ in range(2):
+        Database(database, tmp_path).close()
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection)
+            assert compare_metadata(context, METADATA) == []
+            assert context.get_current_revision() == HEAD == newest_step()
+        with engine.begin() as connection:
+            METADATA.drop_all(connection)
+            connection.execute(text("DROP TABLE alembic_version"))
+    engine.dispose()
+
+
+def newest_step() -> str | None:
+    steps = Config()
+    steps.set_main_option("script_location", "dropline.receiver:migrations")
+    return ScriptDirectory.from_config(steps).get_current_head()
+
+
+def test_steps_that_break_off_leave_nothing(database: str, tmp_path: Path) -> None:
+    engine = engine_of(database)
+    METADATA.create_all(engine, tables=[FILES, FACTS])  # the last step cannot make its tables
+    with pytest.raises(DatabaseError, match="could not be opened"):
+        Database(database, tmp_path)
+    assert set(inspect(engine).get_table_names()) == {"files", "facts"}
     engine.dispose()
 
 
