@@ -31,6 +31,7 @@ from dropline.events import (
     Proof,
 )
 from dropline_desktop.transfers.names import Names
+from dropline_desktop.transfers.places import Places
 
 #: Numbers of rows.
 Numbers = np.ndarray[Any, np.dtype[np.int32]]
@@ -93,8 +94,7 @@ class Rows:
         self._seconds = array("f")
         self._proofs = array("B")
         self._jobs = array("q")  # 0 for what was refused
-        # Job ids count up from 1, so an array finds a job's row with a tenth of a dict's memory.
-        self._rows = array("i")
+        self._places = Places()
 
     def __len__(self) -> int:
         return len(self._states)
@@ -125,7 +125,7 @@ class Rows:
 
     def name_of(self, job: int) -> str:
         """The name of a job's file; "" when there is no such job."""
-        row = self._row(job)
+        row = self._places.get(job)
         return "" if row is None else self.name(row)
 
     def speed(self, row: int) -> float | None:
@@ -159,7 +159,7 @@ class Rows:
             case FileRefused():
                 return self._add(0, event.path, event.path, -1, State.REFUSED, event.reason)
             case FileProgressed():
-                row = self._row(event.job)
+                row = self._places.get(event.job)
                 if row is not None and row in self.progress:
                     progress = self.progress[row]
                     progress.sent, progress.told = event.sent, message.time
@@ -193,12 +193,8 @@ class Rows:
                 return self._prioritised(event)
         return None
 
-    def _row(self, job: int) -> int | None:
-        row = self._rows[job] if 0 < job < len(self._rows) else -1
-        return row if row >= 0 else None
-
     def _enter(self, event: FileQueued | FileSkipped, state: State) -> int:
-        row = self._row(event.job)
+        row = self._places.get(event.job)
         if row is not None:  # a file that is in the list already
             self._attempts[row] = 0
             self._sizes[row] = event.size
@@ -207,14 +203,11 @@ class Rows:
             self._set(row, state)
             return row
         row = self._add(event.job, event.name, event.path, event.size, state)
-        missing = event.job + 1 - len(self._rows)
-        if missing > 0:
-            self._rows.extend(array("i", [-1]) * missing)
-        self._rows[event.job] = row
+        self._places[event.job] = row
         return row
 
     def _prioritised(self, event: FilePrioritised) -> int | None:
-        row = self._row(event.job)
+        row = self._places.get(event.job)
         if row is not None:
             (self.first.add if event.priority > 0 else self.first.discard)(row)
         return row
@@ -238,7 +231,7 @@ class Rows:
     def _become(
         self, job: int, state: State, now: datetime, attempt: int = 0, reason: str = ""
     ) -> int | None:
-        row = self._row(job)
+        row = self._places.get(job)
         if row is None:
             return None
         if attempt:
@@ -252,7 +245,7 @@ class Rows:
 
     def _turn(self, job: int, before: frozenset[State], state: State) -> int | None:
         """Enter a state from certain ones; from others the file has gone on meanwhile."""
-        row = self._row(job)
+        row = self._places.get(job)
         if row is not None and self.state(row) in before:
             self._set(row, state)
         return row
