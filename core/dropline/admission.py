@@ -13,13 +13,13 @@ import subprocess
 import sys
 import threading
 import time
-from array import array
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, NamedTuple
 
+from dropline.compact import compact
 from dropline.intake import Batch, Refused, Root, walk
 from dropline.journal import Admission, Journal, JournalError, Record, State
 
@@ -272,7 +272,7 @@ def _take_in_all(order: _Order, output: IO[bytes]) -> None:
 
 def _numbers(taken: Taken) -> _Told:
     waiting, sent = (
-        array("q", [record.id for record in records])
+        compact(record.id for record in records)
         for records in (taken.admission.waiting, taken.admission.sent)
     )
     changed, failed = taken.admission.changed, taken.admission.failed

@@ -89,12 +89,12 @@ class Soak:
         while self._counted[0] < self._wanted or before is None or rounds % ROUNDS:
             if before is None and self._counted[0] >= WARM * self._wanted and not rounds % ROUNDS:
                 before = self._count()
-                heart.beats.clear()
+                del heart.beats[:]
             self._round(rounds)
             rounds += 1
         heart.stop()
         after = self._count()
-        beats = np.array([at for at, _ in heart.beats])
+        beats = np.array(heart.beats)[::2]  # times, without the CPU by then
         stalls = np.diff(beats) - BEAT
         # those in which nothing was changed on purpose
         calm = np.full(len(stalls), True)

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 import time
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -164,7 +165,7 @@ class Heartbeat(QObject):
 
     def __init__(self) -> None:
         super().__init__()
-        self.beats: list[tuple[float, float]] = []
+        self.beats = array("d")  # time and CPU by turns: they are of the memory that is measured
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._beat)
@@ -176,11 +177,12 @@ class Heartbeat(QObject):
 
     @Slot()
     def _beat(self) -> None:
-        self.beats.append((time.monotonic(), time.thread_time()))
+        self.beats.extend((time.monotonic(), time.thread_time()))
 
     def stalls(self, begin: float, end: float) -> dict[str, float]:
         """Stalls between beats in [begin, end), in ms; `own` is the thread's CPU in the longest."""
-        beats = np.array([beat for beat in self.beats if begin <= beat[0] < end])
+        beats = np.array(self.beats).reshape(-1, 2)
+        beats = beats[(begin <= beats[:, 0]) & (beats[:, 0] < end)]
         if len(beats) < 2:
             return {}
         gaps = np.diff(beats, axis=0) * 1000

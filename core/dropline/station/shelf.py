@@ -1,16 +1,18 @@
 """Jobs that wait out of memory: only their ids are kept here, the rest is fetched when needed.
 
-A job in memory takes most of a kilobyte, its id eight bytes; so of a million files that wait in
-first-come order, the first tens of thousands are in memory and the others on the shelf.
+A job in memory takes most of a kilobyte, its id eight bytes, and ids that follow each other, as
+those of a folder's files do, nothing but their bounds; so of a million files that wait in
+first-come order, the first few thousand are in memory and the others on the shelf.
 """
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+
+from dropline.compact import compact
 
 
 @dataclass(slots=True)
@@ -18,7 +20,7 @@ class _Batch:
     """Jobs that arrived at one time, by ascending id."""
 
     arrived: float
-    ids: array[int]
+    ids: Sequence[int]
 
 
 class Shelf:
@@ -36,7 +38,7 @@ class Shelf:
 
     def add(self, jobs: Iterable[int], arrived: float) -> None:
         """Put jobs at the end."""
-        ids = array("q", sorted(jobs))
+        ids = compact(jobs)
         if ids:
             self._batches.append(_Batch(arrived, ids))
             self._count += len(ids)
@@ -61,7 +63,7 @@ class Shelf:
                 continue
             here = set(wanted[first:last]).intersection(batch.ids)
             picked.update((job, batch.arrived) for job in here)
-            batch.ids = array("q", [job for job in batch.ids if job not in here])
+            batch.ids = compact(job for job in batch.ids if job not in here)
         if picked:
             self._batches = deque(batch for batch in self._batches if batch.ids)
             self._count -= len(picked)

@@ -2,17 +2,18 @@
 
 Two strings a row would take more memory than all the rest. A row's name and its path end alike, in
 the file's own name: its *leaf*. What comes before, its *folder*, is as a rule that of the row
-before, since a folder is walked in one go. So a row keeps its leaf and the number of its folder.
+before, since a folder is walked in one go. So a row keeps its leaf, and a folder its first row.
 """
 
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from typing import Any
 
 import numpy as np
 
-Numbers = np.ndarray[Any, np.dtype[np.uint32]]
+Numbers = np.ndarray[Any, np.dtype[np.intp]]
 #: What parts the folders in a name; no leaf holds it, so it can part leaves too.
 SLASH = "/"
 
@@ -47,11 +48,11 @@ class Names:
 
     def __init__(self) -> None:
         self._leaves = Texts()  # a slash after each
-        self._folders = array("I")  # of each row; numbers never go down
+        self._count = 0
+        self._firsts = array("I")  # the first row of each folder
         self._names = Texts()  # of the folders
         self._paths = Texts()
         self._newest: tuple[str, str] | None = None
-        self._number = -1
 
     def append(self, name: str, path: str) -> None:
         """Add a row."""
@@ -61,19 +62,19 @@ class Names:
         folder = name[: len(name) - len(leaf)], path[: len(path) - len(leaf)]
         if folder != self._newest:
             self._newest = folder
-            self._number += 1
+            self._firsts.append(self._count)
             self._names.append(folder[0])
             self._paths.append(folder[1])
-        self._folders.append(self._number)
         self._leaves.append(leaf + SLASH)
+        self._count += 1
 
     def name(self, row: int) -> str:
         """The name under which the row's file is sent."""
-        return self._names[self._folders[row]] + self._leaf(row)
+        return self._names[self._folder(row)] + self._leaf(row)
 
     def path(self, row: int) -> str:
         """Where the row's file lies."""
-        return self._paths[self._folders[row]] + self._leaf(row)
+        return self._paths[self._folder(row)] + self._leaf(row)
 
     def leaves(self, first: int, last: int) -> str:
         """The leaves of the rows from `first` to before `last`, a slash after each."""
@@ -81,9 +82,13 @@ class Names:
 
     def folders(self, first: int, last: int) -> tuple[list[str], Numbers]:
         """What comes before those leaves, and which of it before each of them."""
-        numbers: Numbers = np.array(self._folders[first:last], dtype=np.uint32)
-        lowest, highest = int(numbers[0]), int(numbers[-1])
-        return [self._names[number] for number in range(lowest, highest + 1)], numbers - lowest
+        lowest, highest = self._folder(first), self._folder(last - 1)
+        others = self._firsts[lowest + 1 : highest + 1]
+        numbers: Numbers = np.searchsorted(others, np.arange(first, last), side="right")
+        return [self._names[number] for number in range(lowest, highest + 1)], numbers
+
+    def _folder(self, row: int) -> int:
+        return bisect_right(self._firsts, row) - 1
 
     def _leaf(self, row: int) -> str:
         return self._leaves[row][: -len(SLASH)]
