@@ -15,18 +15,12 @@ A full collection looks at every object there is, and every thread stands still 
 made is taken out of its sight, and full collections are left to times when the line has been empty
 for a while: between two files of a slow arrival it is empty all the time. A line that is never
 empty is looked through all the same, but seldom.
-
-The list of a million files is a few arrays of megabytes that grow. The C library would soon take
-each from the heap, where one that outgrows its place leaves a hole and is copied: a tenth of all
-memory, and steps of 20 ms. Apart from the heap they grow where they are.
 """
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import sys
-from contextlib import suppress
 
 from PySide6.QtCore import QObject, QTimer
 
@@ -44,10 +38,6 @@ COLLECT_EVERY = 100
 FULL_AFTER, FULL_AT_LAST = 100, 6000
 #: Seconds for which the line must have been empty before a full collection.
 QUIET = 3.0
-#: Bytes from which on a block of memory is mapped apart, as glibc has it until it frees one such.
-LARGE = 128 * 1024
-#: What glibc's `mallopt` calls that.
-_MMAP_THRESHOLD = -3
 
 
 class Interpreter(QObject):
@@ -64,7 +54,6 @@ class Interpreter(QObject):
 
     def listen(self, bus: EventBus) -> None:
         """Take over; the bus says when the program has started and when the line is empty."""
-        _map_large_blocks()
         sys.setswitchinterval(SWITCH_INTERVAL)
         gc.disable()
         self._timer.start()
@@ -72,7 +61,7 @@ class Interpreter(QObject):
         bus.subscribe(Reading, self._read)
 
     def close(self) -> None:
-        """Leave all as it was, but where memory comes from."""
+        """Leave all as it was."""
         self._timer.stop()
         sys.setswitchinterval(self._interval)
         if self._collecting:
@@ -102,10 +91,3 @@ class Interpreter(QObject):
     def _collect_all(self) -> None:
         self._collections = 0
         gc.collect()
-
-
-def _map_large_blocks() -> None:
-    """Have large blocks of memory mapped apart for good."""
-    if sys.platform == "linux":
-        with suppress(AttributeError):  # a C library that does so, or has no such choice
-            ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, LARGE)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
-import platform
 import sys
 import threading
 import weakref
@@ -20,9 +18,6 @@ from dropline_desktop import interpreter as module
 from dropline_desktop.interpreter import QUIET, SWITCH_INTERVAL, Interpreter
 
 from .readings import IDLE
-
-#: The place of the bytes in mapped blocks in glibc's struct mallinfo2.
-HBLKHD = 4
 
 
 @pytest.fixture
@@ -114,25 +109,3 @@ def test_widgets_that_lasted_go_while_the_line_is_empty_and_at_last_while_it_is_
     bus.publish(replace(IDLE, in_system=1))
     wait(lambda: collected[-1][0] == 2)
     assert generations(6) == [1, 1, 1, 1, 2, 1]
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told")
-def test_what_grows_large_is_mapped_apart(interpreter: Interpreter) -> None:
-    """Even after such a block was freed, from when on glibc would take as much from the heap."""
-    del [bytearray(8 << 20)][:]
-    before = mapped()
-    large = bytearray(8 << 20)
-    assert mapped() - before >= len(large)
-
-
-def mapped() -> int:
-    """Bytes in mapped blocks, by glibc's own account."""
-    mallinfo = ctypes.CDLL(None).mallinfo2
-    mallinfo.restype = Mallinfo
-    return int(mallinfo().fields[HBLKHD])
-
-
-class Mallinfo(ctypes.Structure):
-    """glibc's struct mallinfo2."""
-
-    _fields_ = (("fields", ctypes.c_size_t * 10),)
