@@ -7,6 +7,8 @@ import re
 
 import pytest
 
+from dropline.meter import Totals
+from dropline.meter.tally import Tally, to_ticks
 from dropline.station import Spent
 from dropline.theory.validity import Reason
 from dropline.tuning import (
@@ -103,8 +105,13 @@ def found(
     spent: Spent, processor: float = 1.0, utilisation: float = 1.0, gain: float | None = None
 ) -> Bottleneck | None:
     finder = Finder()
-    finder.look(0.0, 0.0, Spent(0.0, 0.0, 0.0, 0.0), utilisation=1.0, gain=None)
-    return finder.look(10.0, processor, spent, utilisation=utilisation, gain=gain)
+    finder.look(0.0, 0.0, Spent(0.0, 0.0, 0.0, 0.0), totals(0.0), None)
+    return finder.look(10.0, processor, spent, totals(10.0 * utilisation, 10.0), gain)
+
+
+def totals(busy: float, capacity: float = 0.0) -> Totals:
+    """Totals of workers that were busy for some seconds of those that they had."""
+    return Tally(0).at(0)._replace(busy_area=to_ticks(busy), capacity_area=to_ticks(capacity))
 
 
 @pytest.mark.parametrize(
@@ -127,6 +134,18 @@ def test_the_stage_that_limits(
     assert limit.stage == stage
     assert sum(share.share for share in limit.shares) == pytest.approx(1.0)
     assert re.search(r"\d %", words.bottleneck(limit))
+
+
+def test_busy_is_what_was_measured_since_the_work_began() -> None:
+    """Whatever waits at the moment, and however long nothing came before."""
+    finder = Finder()
+    for second in range(13):  # ten idle seconds, then two workers of four
+        work = max(0, second - 10)
+        spent = Spent(2.0 * work, 0.1 * work, 0.1 * work, 0.0)
+        limit = finder.look(second, 0.1 * second, spent, totals(2.0 * work, 4.0 * second), None)
+        assert (limit is None) is (second <= 10)
+    assert limit is not None
+    assert (limit.stage, limit.share) == (Stage.NONE, 0.5)
 
 
 def test_too_little_work_limits_nothing_known() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
+from dropline.meter import Totals, figures
 from dropline.station import Spent
 from dropline.tuning.advice import Bottleneck, Share, Stage
 
@@ -14,7 +15,7 @@ OVER = 15.0
 LEAST = 0.5
 #: Of one processor: the interpreter runs one thread at a time, so this program then is the limit.
 PROCESSOR = 0.85
-#: Of its workers' time a line must use so much to be limited by anything.
+#: The utilisation that a line must have to be limited by anything.
 BUSY = 0.7
 #: One worker more must bring this share of what a whole one would, to be worth it.
 WORTH = 0.5
@@ -24,6 +25,10 @@ class _Seen(NamedTuple):
     time: float
     processor: float
     spent: Spent
+    totals: Totals
+
+    def is_idle_until(self, later: _Seen) -> bool:
+        return later.totals.busy_area == self.totals.busy_area
 
 
 class Finder:
@@ -33,17 +38,18 @@ class Finder:
         self._seen: deque[_Seen] = deque()
 
     def look(
-        self, now: float, processor: float, spent: Spent, *, utilisation: float, gain: float | None
+        self, now: float, processor: float, spent: Spent, totals: Totals, gain: float | None
     ) -> Bottleneck | None:
         """The bottleneck; None while too little was seen.
 
         `processor` is this program's time on the processor in seconds, `spent` what workers have
-        spent, both in all; `utilisation` is ρ, and `gain` how much of a whole worker's rate one
-        more would bring, None if that is not known.
+        spent and `totals` what the meter counted, all since the start; `gain` is how much of a
+        whole worker's rate one more would bring, None if that is not known.
         """
         seen = self._seen
-        seen.append(_Seen(now, processor, spent))
-        while len(seen) > 2 and now - seen[1].time >= OVER:
+        seen.append(_Seen(now, processor, spent, totals))
+        # The time before the work began says nothing of what limits it.
+        while len(seen) > 2 and (now - seen[1].time >= OVER or seen[0].is_idle_until(seen[1])):
             seen.popleft()
         first = seen[0]
         elapsed = now - first.time
@@ -57,6 +63,7 @@ class Finder:
         shares = {stage: max(0.0, min(1.0, s / attempts)) for stage, s in known.items()}
         shares[Stage.TARGET] = max(0.0, 1 - sum(shares.values()))
         processors = (processor - first.processor) / elapsed
+        utilisation = figures(first.totals, totals).utilisation or 0.0
         stage = max(shares, key=shares.__getitem__)
         share = shares[stage]
         if utilisation < BUSY:

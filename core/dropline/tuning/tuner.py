@@ -286,18 +286,13 @@ class Tuner:
         return self._recommender.recommend(model, self._goal, now, most)
 
     def _limits(self, model: Model | None, counts: Counts, now: float) -> Bottleneck | None:
-        gain, utilisation = None, 0.0
-        if model is not None and model.workers:
+        gain = None
+        if model is not None and model.workers and model.pace.fit is not None:
             c = model.workers
-            load = model.arrival_rate / model.pace.expected(c)
-            busy = 1.0 if counts.waiting else counts.busy / c
-            utilisation = min(1.0, max(load, busy))
-            if model.pace.fit is not None:
-                more = model.pace.expected(c + 1) - model.pace.expected(c)
-                gain = more * c / model.pace.expected(c)
-        return self._finder.look(
-            now, time.process_time(), counts.spent, utilisation=utilisation, gain=gain
-        )
+            more = model.pace.expected(c + 1) - model.pace.expected(c)
+            gain = more * c / model.pace.expected(c)
+        totals = self._meter.totals(now)
+        return self._finder.look(now, time.process_time(), counts.spent, totals, gain)
 
     def _predict_for(self, snapshot: Snapshot, workers: int, by: By) -> None:
         model = self._model(snapshot, self._station.counts()) if workers else None
