@@ -284,6 +284,12 @@ class MainWindow(QMainWindow):
 
     # --- what is chosen ---------------------------------------------------------------------
 
+    def _offer(self, retry: bool, cancel: bool, stop: bool) -> None:
+        """Offer in the menu what can be done now."""
+        self._actions["retryFailed"].setEnabled(retry)
+        self._actions["cancelAll"].setEnabled(cancel)
+        self._actions["stopScan"].setEnabled(stop)
+
     def choose_theme(self, mode: Mode) -> None:
         """Put on a theme, and remember it."""
         self._themes[mode].setChecked(True)
@@ -440,6 +446,8 @@ class MainWindow(QMainWindow):
         self.transfers.releaseAsked.connect(self.releaseAsked)
         self.transfers.priorityAsked.connect(self.priorityAsked)
         self.transfers.stopScanAsked.connect(self.stopScanAsked)
+        self.transfers.possible.connect(self._offer)
+        self._offer(False, False, False)
         self.transfers.noticed.connect(self.show_notice)
         self.tuner.workersWanted.connect(self.workersWanted)
         self.tuner.pauseWanted.connect(self.pauseWanted)

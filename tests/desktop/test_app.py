@@ -158,6 +158,8 @@ def test_pause_cancel_and_the_rest(app, wait, tmp_path):
 def test_a_vanished_file_fails_in_a_sentence_and_can_be_retried(app, qtbot, wait, tmp_path):
     lost = tmp_path / "lost.txt"
     lost.write_text("x")
+    retry = app.window.findChild(QAction, "retryFailed")
+    assert not retry.isEnabled()
     app.window.tuner.spin.setValue(0)
     drop(app.window, lost)
     model = app.window.transfers.model
@@ -168,8 +170,9 @@ def test_a_vanished_file_fails_in_a_sentence_and_can_be_retried(app, qtbot, wait
     app.window.tuner.spin.setValue(1)
     wait(lambda: model.rows.counts[State.FAILED] == 1)
     assert "not there any more" in model.rows.reasons[0]
+    wait(retry.isEnabled)
     with qtbot.waitSignal(app.window.retryAsked, timeout=PATIENCE):
-        app.window.findChild(object, "retryFailed").trigger()
+        retry.trigger()
     wait(lambda: model.rows.attempts(0) == 1)
 
 

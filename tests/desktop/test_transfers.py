@@ -277,7 +277,10 @@ def test_a_hundred_thousand_rows(big_model, qtbot):
 def test_the_panel_counts_and_filters(panel, qtbot):
     panel.take(queued(1, 31) + messages(uploaded(1), FileFailed(2, 5, "Gone.")))
     chips = panel._chips
-    qtbot.waitUntil(lambda: chips["all"].text().startswith("30"))
+    with qtbot.waitSignal(
+        panel.possible, check_params_cb=lambda *what: what == (True, True, False)
+    ):
+        qtbot.waitUntil(lambda: chips["all"].text().startswith("30"))
     assert chips["waiting"].text() == "28\nWaiting"
     assert chips["sent"].text() == "1\nSent"
     assert not chips["refused"].isVisibleTo(panel)
@@ -289,13 +292,17 @@ def test_the_panel_counts_and_filters(panel, qtbot):
 
 
 def test_the_scan_line_says_how_far_it_is_and_stops(panel, qtbot):
+    possible: list[tuple[bool, bool, bool]] = []
+    panel.possible.connect(lambda *what: possible.append(what))
     panel.take(messages(ScanProgressed("d1", 12345, 9, 3), ScanProgressed("d2", 5, 1, 0)))
     qtbot.waitUntil(lambda: panel._scan_line.isVisibleTo(panel))
+    assert possible[-1] == (False, False, True)
     assert panel._scan_text.text() == "Scanning… 12,350 files found, 3 refused"
     with qtbot.waitSignal(panel.stopScanAsked):
         panel._scan_line.findChild(type(panel._cancel_all)).click()
     panel.take(messages(ScanFinished("d1", 0, 0, 0, False), ScanFinished("d2", 0, 0, 0, False)))
     qtbot.waitUntil(lambda: not panel._scan_line.isVisibleTo(panel))
+    assert possible[-1] == (False, False, False)
 
 
 def test_keys_act_on_the_selection(panel, qtbot):

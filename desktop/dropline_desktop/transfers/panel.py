@@ -70,6 +70,8 @@ class TransfersPanel(QWidget):
     releaseAsked = Signal(object)
     priorityAsked = Signal(object, int)
     stopScanAsked = Signal()
+    #: Whether there are files to retry, files to cancel, and a scan to stop.
+    possible = Signal(bool, bool, bool)
     #: A sentence that the user must read.
     noticed = Signal(str)
 
@@ -290,8 +292,10 @@ class TransfersPanel(QWidget):
             chip.setVisible(name not in RARE or count > 0 or chip.isChecked())
         self._place_chips()
         self._tell_why()
-        self._retry_failed.setEnabled(counts[State.FAILED] > 0)
-        self._cancel_all.setEnabled(any(counts[state] for state in UNFINISHED))
+        retry, cancel = counts[State.FAILED] > 0, any(counts[state] for state in UNFINISHED)
+        self._retry_failed.setEnabled(retry)
+        self._cancel_all.setEnabled(cancel)
+        self.possible.emit(retry, cancel, bool(self._scans))
         self._scan_line.setVisible(bool(self._scans))
         if self._scans:
             found = sum(scan.found for scan in self._scans.values())
