@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, Qt, QTime
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTime
+from PySide6.QtGui import QEnterEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -222,6 +223,28 @@ def test_the_advice_is_applied_by_its_button(panel, qtbot):
     told(panel, advise(5, 6.0, best=5))
     assert panel.advice.apply.text() == "In use: 5 workers"
     assert not panel.advice.apply.isEnabled()
+
+
+def test_the_button_does_what_it_said_when_it_was_aimed_at(panel, qtbot):
+    apply = panel.advice.apply
+    told(panel, advise(4, 6.0, best=5))
+    QApplication.sendEvent(apply, QEnterEvent(QPointF(1, 1), QPointF(1, 1), QPointF(1, 1)))
+    told(panel, advise(4, 6.0, best=9))
+    with qtbot.waitSignal(panel.adviceApplied) as applied:
+        apply.click()
+    assert applied.args == [5]
+    told(panel, advise(5, 6.0, best=9))
+    assert apply.text() == "&Apply: 9 workers"
+
+
+def test_the_button_says_the_latest_once_it_is_left(panel, qtbot):
+    apply = panel.advice.apply
+    told(panel, advise(4, 6.0, best=5))
+    QApplication.sendEvent(apply, QEnterEvent(QPointF(1, 1), QPointF(1, 1), QPointF(1, 1)))
+    told(panel, advise(4, 6.0, best=9))
+    assert apply.text() == "&Apply: 5 workers"
+    QApplication.sendEvent(apply, QEvent(QEvent.Type.Leave))
+    qtbot.waitUntil(lambda: apply.text() == "&Apply: 9 workers")
 
 
 def test_the_prediction_under_the_line_is_told_in_words(panel, reading, qtbot):

@@ -84,7 +84,7 @@ BOTTLENECK: Mapping[str, str] = {
     Stage.TARGET: "The target limits the line: waiting for its answers takes {share} of the "
     "workers' time.",
     Stage.WORKERS: "The number of workers limits the line: they are busy {share} of the time, and "
-    "more would get more done.",
+    "more would help.",
     Stage.NONE: "Nothing limits the line: its workers are busy only {share} of the time.",
 }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
+from PySide6.QtGui import QEnterEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from dropline.tuning import Advice
@@ -16,6 +17,8 @@ from dropline_desktop.theme import Size, Space, Theme
 
 #: The colour of each verdict; the words tell it too.
 _VERDICTS = {"valid": "done", "doubtful": "waiting", "batch": "in_service"}
+#: Milliseconds for which the advice stays as it is under the pointer.
+AIM = 3000
 
 
 class AdviceCard(QWidget):
@@ -26,26 +29,34 @@ class AdviceCard(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self._advice: Advice | None = None
+        self._latest: Advice | None = None
+        self._advice: Advice | None = None  # as it is shown
         self._title = QLabel()
         self._help = HelpButton(theme)
         self.reason = _words("adviceReason")
         self.check = _words("adviceCheck")
         self.bottleneck = _words("bottleneck")
         self.done = _words("adviceDone")
-        self.apply = QPushButton()
+        self.apply = _AimedAt()
         self.apply.setObjectName("applyAdvice")
         self.apply.clicked.connect(self._apply)
+        self.apply.aim.timeout.connect(self._show_latest)
         self._lay_out()
         theme.changed.connect(self._dress)
         worded(self, self._word)
 
     def show_advice(self, advice: Advice) -> None:
-        """Show this."""
-        self._advice = advice
+        """Show this; in a moment, when the button is about to be pressed for what it says now."""
+        self._latest = advice
+        if not self.apply.aim.isActive():
+            self._show_latest()
+
+    def _show_latest(self) -> None:
+        self._advice = self._latest
         self._tell()
 
     def _apply(self) -> None:
+        self.apply.aim.stop()
         if self._advice is not None and self._advice.recommendation.workers is not None:
             self.applied.emit(self._advice.recommendation.workers)
 
@@ -129,6 +140,23 @@ class AdviceCard(QWidget):
             label.setFont(self._theme.font(Size.CAPTION))
         self.bottleneck.setStyleSheet(f"color: {self._theme.colours.muted}")
         self._tell()
+
+
+class _AimedAt(QPushButton):
+    """A button whose `aim` runs while the pointer is on it, and ends in a timeout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.aim = QTimer(self, singleShot=True)
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        super().enterEvent(event)
+        self.aim.start(AIM)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        if self.aim.isActive():
+            self.aim.start(0)
 
 
 def _words(name: str) -> QLabel:

@@ -29,7 +29,7 @@
     <name>AdviceCard</name>
     <message>
         <source>Nothing to go by yet: drop some files.</source>
-        <extracomment>The colour of each verdict; the words tell it too.</extracomment>
+        <extracomment>The colour of each verdict; the words tell it too. Milliseconds for which the advice stays as it is under the pointer.</extracomment>
         <translation>还没有依据：请先拖入一些文件。</translation>
     </message>
     <message numerus="yes">
@@ -4052,7 +4052,7 @@
     <name>TransfersPanel</name>
     <message>
         <source>All</source>
-        <extracomment>Milliseconds between two looks at the counts. Milliseconds after the last key before the list is searched. A panel that is narrower than these pixels has pictures on its buttons, without words. The filters in order, and the states that each shows; an empty set is all. Filters that show only once there is something for them. Filters that tell at once why the first file was not sent. Job ids to cancel or to retry; None stands for all. Job ids, as `TransfersView` asks for them. A sentence that the user must read.</extracomment>
+        <extracomment>Milliseconds between two looks at the counts. Milliseconds after the last key before the list is searched. A panel that is narrower than these pixels has pictures on its buttons, without words. The filters in order, and the states that each shows; an empty set is all. Filters that show only once there is something for them. Filters that tell at once why the first file was not sent. Job ids to cancel or to retry; None stands for all. Job ids, as `TransfersView` asks for them. Whether there are files to retry, files to cancel, and a scan to stop. A sentence that the user must read.</extracomment>
         <translation>全部</translation>
     </message>
     <message>
@@ -4498,8 +4498,8 @@
         <translation>瓶颈在目标：等待其响应占工作线程时间的 {share}。</translation>
     </message>
     <message>
-        <source>The number of workers limits the line: they are busy {share} of the time, and more would get more done.</source>
-        <translation>瓶颈在工作线程数：它们有 {share} 的时间在忙，再多一些能完成更多。</translation>
+        <source>The number of workers limits the line: they are busy {share} of the time, and more would help.</source>
+        <translation>瓶颈在工作线程数：它们有 {share} 的时间在忙，再多一些会有帮助。</translation>
     </message>
     <message>
         <source>Nothing limits the line: its workers are busy only {share} of the time.</source>
