@@ -107,6 +107,8 @@ def size(length: float | None) -> str:
     """A number of bytes: "512 bytes", "3.1 MB" (1 MB = 1,000,000 bytes)."""
     if length is None or not math.isfinite(length):
         return number(length)
+    if round(length) == 1:  # Qt has but one form of the word
+        return QCoreApplication.translate("format", "1 byte")
     return QLocale().formattedDataSize(round(length), 1, QLocale.DataSizeFormat.DataSizeSIFormat)
 
 

@@ -92,6 +92,7 @@ def test_shares_sizes_and_counts() -> None:
     assert format.percent(0.005) == "0.50 %"
     assert format.percent(None) == "–"
     assert format.size(512) == "512 bytes"
+    assert format.size(1) == "1 byte"
     assert format.size(3_140_000) == "3.1 MB"
     assert format.size_rate(3_140_000) == "3.1 MB/s"
     assert format.size_rate(None) == "–"

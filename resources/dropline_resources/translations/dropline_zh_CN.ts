@@ -4762,8 +4762,12 @@
         <translation>{}%</translation>
     </message>
     <message>
-        <source>d MMM</source>
+        <source>1 byte</source>
         <extracomment>Units of time in seconds, and the value from which on each reads best.</extracomment>
+        <translation>1 字节</translation>
+    </message>
+    <message>
+        <source>d MMM</source>
         <translation>M月d日</translation>
     </message>
 </context>
