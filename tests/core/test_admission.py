@@ -26,6 +26,31 @@ NAMES = ["with spaces", "照片 二〇二四.jpg", "😀🎉.png", "two\nlines",
 #: More than go into a pipe that nobody reads.
 FOLDERS, FILES = 40, 250
 
+#: The other process, killed in its third batch: what it was about to keep is "told", or "kept" and
+#: nobody knows for certain.
+KILLED = """
+import os, sys
+from dropline import admission
+
+take_in, batches, moment = admission.take_in, iter(range(2)), sys.argv[1]
+
+def take_in_until_killed(*what, tell, **how):
+    ends = next(batches, None) is None
+
+    def told(taken):
+        tell(taken)
+        if ends and moment == "told":
+            os.kill(os.getpid(), 9)
+
+    taken = take_in(*what, tell=told, **how)
+    if ends:
+        os.kill(os.getpid(), 9)
+    return taken
+
+admission.take_in = take_in_until_killed
+admission.main()
+"""
+
 
 def write(path: Path, content: bytes = b"content") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -205,20 +230,19 @@ def test_a_walk_that_nobody_wants_leaves_no_process_and_no_rows(
     assert kept(journal) == paths(taken)
 
 
+@pytest.mark.parametrize("moment", ["told", "kept"])
 def test_a_process_that_is_killed_is_told_and_what_it_wrote_is_taken(
-    journal: Journal, target: int, wide_tree: Root
+    journal: Journal,
+    target: int,
+    wide_tree: Root,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
 ) -> None:
-    before = set(psutil.Process().children())
-    taken = []
-
-    def take() -> None:
-        for each in walk_in([wide_tree], journal, target, known=False, here=0.0):
-            taken.append(each)
-            for walker in set(psutil.Process().children()) - before:
-                walker.kill()
-
+    monkeypatch.setattr(admission, "_COMMAND", ("-P", "-c", KILLED, moment))
+    taken: list[Taken] = []
     with pytest.raises(OSError, match="the process that walked the folders was ended"):
-        take()
+        taken.extend(walk_in([wide_tree], journal, target, known=False, here=0.0))
+    assert len(taken) == 4  # the first is taken in here
     assert kept(journal) == paths(taken)
 
 
