@@ -263,9 +263,11 @@ def drag(screen: Screen) -> Iterator[Callable[..., str]]:
         assert lines.get(30) == "ready"
         source = screen.window("^Drag source", process)
         screen.place(source, 20, 20)
-        x, y = screen.centre(source)
-        screen.do("mousemove", "--sync", x, y, "mousedown", 1)
-        for step in range(1, 61):  # Qt begins a drag on a move, once it has seen the button
+        for step in range(60):  # Qt begins a drag on a move, once it has seen the button
+            if step % 10 == 0:  # pressed where the window was not yet, or was covered
+                screen.do("mouseup", 1, "windowraise", source)
+                x, y = screen.centre(source)
+                screen.do("mousemove", "--sync", x, y, "mousedown", 1)
             screen.do("mousemove", "--sync", x + 12, y + 6 + step % 2)
             if (line := lines.get(0.5)) is not None:
                 break
@@ -290,6 +292,7 @@ def drag(screen: Screen) -> Iterator[Callable[..., str]]:
         return str(ended.removeprefix("dropped "))
 
     yield perform
+    screen.do("mouseup", 1)
     for process, lines in started:
         process.terminate()
         process.wait(60)
