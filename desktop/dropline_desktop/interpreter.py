@@ -30,12 +30,12 @@ from dropline.station.reading import Reading
 
 #: Seconds for which a thread may keep the interpreter from others.
 SWITCH_INTERVAL = 0.0005
-#: Milliseconds between collections among the objects that are new since the last one: while
-#: thousands of files a second are sent, so many come to be that it takes 10 to 20 ms.
-COLLECT_EVERY = 100
+#: Milliseconds between collections among the objects that are new since the last one. While
+#: thousands of files a second are sent, those of 100 ms take 10 to 20 ms, all in one step.
+COLLECT_EVERY, COLLECT_BUSY = 100, 25
 #: So many of these go before a full one while the line is empty, and while it never is: ten seconds
 #: and ten minutes.
-FULL_AFTER, FULL_AT_LAST = 100, 6000
+FULL_AFTER, FULL_AT_LAST = 100, 24_000
 #: Seconds for which the line must have been empty before a full collection.
 QUIET = 3.0
 
@@ -76,9 +76,12 @@ class Interpreter(QObject):
         reading = message.data
         assert isinstance(reading, Reading)
         if reading.in_system:
+            if self._busy_at is None:
+                self._timer.setInterval(COLLECT_BUSY)
             self._busy_at = reading.t
         elif self._busy_at is not None and reading.t - self._busy_at >= QUIET:
             self._busy_at = None
+            self._timer.setInterval(COLLECT_EVERY)
             self._collect_all()
 
     def _collect(self) -> None:

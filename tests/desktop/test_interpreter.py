@@ -15,7 +15,13 @@ from PySide6.QtWidgets import QApplication, QWidget
 from dropline.bus import MemoryBus
 from dropline.events import ReceiverStarted
 from dropline_desktop import interpreter as module
-from dropline_desktop.interpreter import QUIET, SWITCH_INTERVAL, Interpreter
+from dropline_desktop.interpreter import (
+    COLLECT_BUSY,
+    COLLECT_EVERY,
+    QUIET,
+    SWITCH_INTERVAL,
+    Interpreter,
+)
 
 from .readings import IDLE
 
@@ -86,12 +92,14 @@ def test_full_collections_wait_for_an_empty_line(
     busy = replace(IDLE, t=100.0, in_system=1)
     collected.clear()
     bus.publish(busy)
+    assert interpreter._timer.interval() == COLLECT_BUSY
     bus.publish(replace(IDLE, t=100.1))
     bus.publish(replace(IDLE, t=100.0 + QUIET - 0.1))
     assert not collected, "it may be empty between two files"
     for t in (100.0 + QUIET, 200.0):
         bus.publish(replace(IDLE, t=t))
     assert [generation for generation, _ in collected] == [2]
+    assert interpreter._timer.interval() == COLLECT_EVERY
 
 
 def test_widgets_that_lasted_go_while_the_line_is_empty_and_at_last_while_it_is_not(
