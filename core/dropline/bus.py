@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from dropline.events import Event, HandlerFailed, Message
+from dropline.value import value
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ Handler = Callable[[Any], Any]
 Topic = type[Event] | str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Delivery:
     """What a `publish` led to: what the synchronous handlers returned, and what they raised."""
 

@@ -10,17 +10,21 @@ import base64
 import dataclasses
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple, Self, get_args, get_origin, get_type_hints
 
+from dropline.value import value
 
-@dataclass(frozen=True, slots=True)
+
 class Event:
-    """Base of all events. `type` is the CloudEvents type."""
+    """Base of all events, each a `value`. `type` is the CloudEvents type."""
+
+    __slots__ = ()
 
     type: ClassVar[str]
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
     @property
     def subject(self) -> str:
@@ -36,7 +40,7 @@ def _first_field(kind: type) -> str:
 # --- intake -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FilesDropped(Event):
     """Paths were handed to the program, by a drop, the dialog, paste, or the command line."""
 
@@ -45,7 +49,7 @@ class FilesDropped(Event):
     paths: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ScanProgressed(Event):
     """The walk of a drop has found this much so far."""
 
@@ -56,7 +60,7 @@ class ScanProgressed(Event):
     refused: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ScanFinished(Event):
     """The walk of a drop is over, at its end or because it was cancelled."""
 
@@ -68,7 +72,7 @@ class ScanFinished(Event):
     cancelled: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FileRefused(Event):
     """Something in a drop cannot be sent; `reason` is a sentence with the remedy."""
 
@@ -78,7 +82,7 @@ class FileRefused(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FolderWatched(Event):
     """What comes to rest in the folder is sent from now on.
 
@@ -91,7 +95,7 @@ class FolderWatched(Event):
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FolderLost(Event):
     """A watched folder cannot be read; it is looked for. `reason` is a sentence with the remedy."""
 
@@ -100,7 +104,7 @@ class FolderLost(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FolderReturned(Event):
     """A watched folder that was lost can be read, and is watched again."""
 
@@ -108,7 +112,7 @@ class FolderReturned(Event):
     folder: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FolderUnwatched(Event):
     """The folder is not watched any more, as asked; what was found in it stays in the line."""
 
@@ -119,7 +123,7 @@ class FolderUnwatched(Event):
 # --- the send station ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FileQueued(Event):
     """A file arrived in the queue (an arrival, counted in λ).
 
@@ -133,7 +137,7 @@ class FileQueued(Event):
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FileStarted(Event):
     """A worker began an attempt to send the file. Attempts count from 1."""
 
@@ -143,7 +147,7 @@ class FileStarted(Event):
     worker: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FileProgressed(Event):
     """Bytes of a running attempt handed to the network so far (a few times a second at most)."""
 
@@ -163,7 +167,7 @@ class Proof(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FileUploaded(Event):
     """The target holds the file, called `file_id` there; `proof` (a `Proof`) is how that is known.
 
@@ -180,7 +184,7 @@ class FileUploaded(Event):
     proof: str = Proof.DIGEST
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FileRetried(Event):
     """An attempt failed in passing; the file waits `delay` seconds and is tried again."""
 
@@ -191,7 +195,7 @@ class FileRetried(Event):
     delay: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FileFailed(Event):
     """The file could not be sent; `reason` is a sentence with the remedy."""
 
@@ -201,7 +205,7 @@ class FileFailed(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FileSkipped(Event):
     """The file is unchanged since the target verifiably got it, so it is not sent again."""
 
@@ -214,7 +218,7 @@ class FileSkipped(Event):
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FileHeld(Event):
     """The user lets the file wait until it is released."""
 
@@ -222,7 +226,7 @@ class FileHeld(Event):
     job: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FileReleased(Event):
     """A held file takes its turn again."""
 
@@ -230,7 +234,7 @@ class FileReleased(Event):
     job: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FilePrioritised(Event):
     """The file goes before those of lower priority; 0 is the usual one."""
 
@@ -239,7 +243,7 @@ class FilePrioritised(Event):
     priority: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FileCancelled(Event):
     """The user took the file out of the line."""
 
@@ -247,7 +251,7 @@ class FileCancelled(Event):
     job: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WorkersChanged(Event):
     """The wanted number of workers of a station changed."""
 
@@ -257,7 +261,7 @@ class WorkersChanged(Event):
     wanted: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StationPaused(Event):
     """The station takes no new job until it is resumed; running ones end."""
 
@@ -265,7 +269,7 @@ class StationPaused(Event):
     station: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StationResumed(Event):
     """The station takes jobs again."""
 
@@ -273,7 +277,7 @@ class StationResumed(Event):
     station: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OrderChanged(Event):
     """The station serves what waits in another order; see `dropline.station.Order`."""
 
@@ -282,7 +286,7 @@ class OrderChanged(Event):
     order: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TargetDown(Event):
     """The target cannot be reached, or takes nothing now: one probe at a time until it does."""
 
@@ -291,7 +295,7 @@ class TargetDown(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TargetUp(Event):
     """The target answers again."""
 
@@ -299,7 +303,7 @@ class TargetUp(Event):
     target: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class JournalTroubled(Event):
     """The journal was damaged, or cannot be written; `reason` is a sentence with the remedy."""
 
@@ -308,7 +312,7 @@ class JournalTroubled(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StationDrained(Event):
     """Nothing waits or runs any more; counts of the jobs since the line last was empty."""
 
@@ -319,7 +323,7 @@ class StationDrained(Event):
     cancelled: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RecordingStarted(Event):
     """The station's log goes to a file from now on."""
 
@@ -327,7 +331,7 @@ class RecordingStarted(Event):
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RecordingEnded(Event):
     """The recorded file is complete, or says in `problem` why it is not."""
 
@@ -339,7 +343,7 @@ class RecordingEnded(Event):
 # --- the network --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NetworkDown(Event):
     """This computer has no network, says `teller`, a part of the system."""
 
@@ -347,7 +351,7 @@ class NetworkDown(Event):
     teller: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NetworkUp(Event):
     """This computer has a network again, says `teller`, a part of the system."""
 
@@ -358,7 +362,7 @@ class NetworkUp(Event):
 # --- the receiver -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReceiverStarted(Event):
     """The receiver listens at `url`; `note` says so when that is not the port asked for."""
 
@@ -367,7 +371,7 @@ class ReceiverStarted(Event):
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReceiverStopped(Event):
     """The receiver no longer listens."""
 
@@ -375,7 +379,7 @@ class ReceiverStopped(Event):
     url: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FileReceived(Event):
     """The bytes of a file have come in whole and are not stored yet.
 
@@ -396,7 +400,7 @@ class FileReceived(Event):
     content: bytes | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FileStored(Event):
     """The receiver holds the whole file: its bytes and a row in the database."""
 
@@ -409,7 +413,7 @@ class FileStored(Event):
     stored_at: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FileDeleted(Event):
     """The receiver no longer holds the file, as somebody asked."""
 
@@ -420,7 +424,7 @@ class FileDeleted(Event):
 # --- fleets of others ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FleetTroubled(Event):
     """Something is wrong with a fleet's broker, worker or task; `what` is a sentence with the
     remedy.
@@ -431,7 +435,7 @@ class FleetTroubled(Event):
     what: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FleetRecovered(Event):
     """A trouble of a fleet is over; `what` is a sentence."""
 
@@ -443,7 +447,7 @@ class FleetRecovered(Event):
 # --- the bus itself -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HandlerFailed(Event):
     """A handler raised; the other handlers of the message still ran."""
 

@@ -6,7 +6,6 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar
 
 from dropline.events import Event, WorkersChanged
@@ -16,13 +15,14 @@ from dropline.fleet.remote import FleetError
 from dropline.fleet.sampling import scaled
 from dropline.meter.tally import to_seconds
 from dropline.station import Reading
+from dropline.value import value
 
 #: Seconds between readings, between two looks at what is doubtful, and how long that is told.
 PERIOD = 0.1
 NOTES_EVERY, NOTES_KEPT = 2.0, 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FleetNoted(Event):
     """Why which figures of a fleet are approximate, and what its workers refuse: sentences."""
 

@@ -16,7 +16,6 @@ it is sent or cancelled.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import sqlite3
@@ -37,13 +36,12 @@ from dropline.journal.storage import (
     open_journal,
     row_hash,
 )
+from dropline.sql import tables
 
 KEEP_DAYS = 90
 KEEP_ROWS = 2_000_000
 #: Finished files between two looks at what is to be forgotten.
 TRIM_EVERY = 100_000
-#: Rows that one statement adds or changes, while there are as many.
-_SIZES = (100, 10, 1)
 #: `os.fsencode` asks for them at every call.
 _ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
@@ -303,7 +301,7 @@ class Journal:
                     again.append((self.run, *row[1:], file.content, file.resume, file.id))
                 before[file.path, file.name] = self.run, file
                 admission.waiting.append(file)
-            for values, marks in _tables(fresh, f"{self.run}, {target}, 0"):
+            for values, marks in tables(fresh, f"{self.run}, {target}, 0"):
                 db.execute(
                     "INSERT INTO jobs (run, target, state, id, hash, path, source, name, size, "
                     f"mtime_ns) VALUES {marks}",
@@ -363,7 +361,7 @@ class Journal:
         now = self._clock()
         rows = list(files)
         with self._write() as db:
-            for values, marks in _tables(rows):
+            for values, marks in tables(rows):
                 db.execute(
                     "UPDATE jobs SET state = 1, target = ?, ended = ?, size = sent.column2, "
                     "mtime_ns = sent.column3, file_id = sent.column4, sha256 = sent.column5, "
@@ -503,21 +501,6 @@ def _record(row: Sequence[Any]) -> Record:
 def _roots(text: str) -> list[tuple[str, str]]:
     pairs = json.loads(text)
     return [(os.fsdecode(bytes.fromhex(p)), os.fsdecode(bytes.fromhex(s))) for p, s in pairs]
-
-
-def _tables(rows: Sequence[Sequence[Any]], first: str = "") -> Iterator[tuple[list[Any], str]]:
-    """The values of many rows, and the places for them in one statement; `first` goes before each.
-
-    A statement a row would let go of the interpreter at each, and wait for it behind other threads;
-    one for just as many rows as there are would be made out anew each time.
-    """
-    for size in _SIZES:
-        whole = len(rows) // size * size
-        for at in range(0, whole, size):
-            values = list(itertools.chain.from_iterable(rows[at : at + size]))
-            places = ", ".join([first] * bool(first) + ["?"] * len(rows[at]))
-            yield values, ", ".join([f"({places})"] * size)
-        rows = rows[whole:]
 
 
 def _list(numbers: Collection[int]) -> str:

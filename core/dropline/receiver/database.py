@@ -9,7 +9,6 @@ killed process for certain, and a power failure as far as the disk keeps what it
 from __future__ import annotations
 
 import errno
-import itertools
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from dropline.receiver.schema import CONTENTS, ERRANDS, FACTS, FILES, NewerError, upgrade
+from dropline.sql import tables
 
 #: Seconds to wait for another writer of the database.
 BUSY_TIMEOUT = 2.0
@@ -39,8 +39,8 @@ BUSY_TIMEOUT = 2.0
 CHECKPOINT = 8000
 #: Rows whose names one request searches: what it takes doesn't grow with their number.
 SEARCHED = 25_000
-#: Most rows named in one statement, and rows added by one where there are as many.
-_LOOKUP, _ROWS = 200, 50
+#: Most rows named in one statement.
+_LOOKUP = 200
 
 
 class StoredFile(NamedTuple):
@@ -124,7 +124,7 @@ class Database:
             with self.transaction() as connection:
                 self._add_files(connection, files)
                 if contents:
-                    self._add_contents(connection, contents.items())
+                    self._add_contents(connection, list(contents.items()))
         except IntegrityError as error:
             raise KeyTakenError from error
 
@@ -233,40 +233,36 @@ class Database:
 class _Insert:
     """Adds many rows to a table, each a sequence of values in the order of its columns.
 
-    The statements and what the values go through are made out once. SQLAlchemy's own `insert` looks
-    anew at every value of every row, which took a tenth of all that the receiver does for a small
-    file. Many rows go in by one statement where values go by place, as with SQLite: a statement a
-    row would let go of the interpreter at each, and wait for it behind other threads.
+    What the values go through is made out once. SQLAlchemy's own `insert` looks anew at every value
+    of every row, which took a tenth of all that the receiver does for a small file.
     """
 
     def __init__(self, table: Table, engine: Engine) -> None:
         dialect = engine.dialect
         statement = table.insert().compile(dialect=dialect)
-        self._sql = str(statement)
-        self._names = None if statement.positional else [column.name for column in table.columns]
-        head, values, places = self._sql.partition(" VALUES ")
-        self._sql_of_many = head + values + ", ".join([places] * _ROWS)
+        self._one = str(statement)
+        self._into = self._one.partition(" VALUES ")[0]
+        self._by_place = statement.positional  # as with SQLite
+        self._names = [column.name for column in table.columns]
         types = [column.type.dialect_impl(dialect) for column in table.columns]
         processors = [kind.bind_processor(dialect) for kind in types]
         self._processors = [(i, p) for i, p in enumerate(processors) if p is not None]
 
-    def __call__(self, connection: Connection, rows: Iterable[Sequence[Any]]) -> None:
-        bound = [self._bound(row) for row in rows]
-        many = len(bound) // _ROWS * _ROWS if self._names is None else 0
-        for at in range(0, many, _ROWS):
-            values = tuple(itertools.chain.from_iterable(bound[at : at + _ROWS]))
-            connection.exec_driver_sql(self._sql_of_many, values)
-        if bound[many:]:
-            connection.exec_driver_sql(self._sql, bound[many:])
+    def __call__(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
+        if self._by_place:
+            for values, places in tables(rows):
+                bound = tuple(self._bound(values))
+                connection.exec_driver_sql(f"{self._into} VALUES {places}", bound)
+        else:
+            named = [dict(zip(self._names, self._bound([*row]), strict=True)) for row in rows]
+            connection.exec_driver_sql(self._one, named)
 
-    def _bound(self, row: Sequence[Any]) -> tuple[Any, ...] | dict[str, Any]:
-        """The values as the driver takes them: by place, or by name."""
-        bound = list(row)
-        for at, process in self._processors:
-            bound[at] = process(bound[at])
-        if self._names is None:
-            return tuple(bound)
-        return dict(zip(self._names, bound, strict=True))
+    def _bound(self, values: list[Any]) -> list[Any]:
+        """The values of one or more rows, as the driver takes them."""
+        for column, process in self._processors:
+            column_of_all = slice(column, None, len(self._names))
+            values[column_of_all] = map(process, values[column_of_all])
+        return values
 
 
 def _in_order(query: Select[Any], after: str | None, newest_first: bool) -> Select[Any]:

@@ -13,7 +13,6 @@ import base64
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -32,6 +31,7 @@ from dropline.receiver.problems import (
 from dropline.receiver.spool import Spool
 from dropline.receiver.store import Store
 from dropline.receiver.writer import Kept, Pending
+from dropline.value import value
 
 #: Files, and bytes, that wait for the disk at most before they are synced.
 SYNC_FILES, SYNC_BYTES = 64, 64 * 1024 * 1024
@@ -50,7 +50,7 @@ _TOKEN = r"[A-Za-z0-9!#$&^_.+-]+"
 _MEDIA_TYPE = re.compile(rf"{_TOKEN}/{_TOKEN}(?:\s*;[ -~]*)?")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Outcome:
     """What became of one file of a request."""
 

@@ -21,6 +21,7 @@ from dropline.receiver.database import Database, KeyTakenError, StoredFile, Unce
 from dropline.receiver.folder import Folder
 from dropline.receiver.ids import FileIds
 from dropline.receiver.problems import INTERNAL, KEY_REUSED, FileProblem, storage_problem
+from dropline.value import value
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ MAX_GROUP = 512
 _ATTEMPTS = 3
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Kept:
     """What became of a received file: its row, and whether an earlier upload had made it."""
 

@@ -8,9 +8,10 @@ from typing import ClassVar
 from dropline.events import Event
 from dropline.meter import Figures, LittlesLaw, Totals
 from dropline.meter.percentiles import Spread
+from dropline.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reading(Event):
     """A station's state and its figures over a window that ends now.
 

@@ -13,7 +13,6 @@ import contextlib
 import io
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -51,6 +50,7 @@ from dropline.targets.pieces import LARGE, NotOfferedError, Pieces
 from dropline.targets.resume import note, noted, outdated
 from dropline.targets.source import Source
 from dropline.targets.target import Receipt, Upload
+from dropline.value import value
 
 #: Up to this many bytes a file is read whole before it is sent.
 SMALL = 1 << 20
@@ -134,7 +134,7 @@ class ReceiverTarget:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Part:
     """A file in a request; `number` is its place in the bundle."""
 
@@ -450,7 +450,7 @@ class _Sender:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer:
     """What a receiver answered: status, reason phrase, problem (RFC 9457), headers."""
 

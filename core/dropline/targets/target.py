@@ -11,6 +11,7 @@ from typing import Protocol
 
 from dropline.events import Proof
 from dropline.station import Worker
+from dropline.value import value
 
 #: The media type of what stands for an empty folder.
 FOLDER_TYPE = "application/x-directory"
@@ -64,7 +65,7 @@ def _by_extension(extension: str) -> str:
     return media_type if media_type and not encoding else "application/octet-stream"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Receipt:
     """What is known of a file that a target holds.
 

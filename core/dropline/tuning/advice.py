@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from dropline.events import Event
+from dropline.value import value
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +295,7 @@ class Accuracy:
 # --- on the bus ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Advice(Event):
     """What the tuner makes of the line now; about once a second while the line lives.
 
@@ -315,7 +316,7 @@ class Advice(Event):
     bottleneck: Bottleneck | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LedgerWritten(Event):
     """A record was added to the ledger, or completed (with the same number)."""
 
@@ -325,7 +326,7 @@ class LedgerWritten(Event):
     accuracy: Accuracy
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AutopilotChanged(Event):
     """The autopilot was turned on or off: because it was "asked", or "touched" (the user moved)."""
 
@@ -337,7 +338,7 @@ class AutopilotChanged(Event):
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AutopilotMoved(Event):
     """The autopilot changed the number of workers, for a reason as of `Recommendation`."""
 
@@ -350,7 +351,7 @@ class AutopilotMoved(Event):
     limit: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ProbeChanged(Event):
     """The guided probe began a step, or ended.
 
