@@ -120,7 +120,6 @@ class Station(Generic[ItemT, ResultT]):
         self._observers: tuple[Observer, ...] = ()
         self._serving: dict[int, _Service[ItemT]] = {}
         self._large = 0
-        self._progress: dict[int, int] = {}
         self._failed: OrderedDict[int, Job[ItemT]] = OrderedDict()
         self._cancelling: set[int] = set()
         self._holding: set[int] = set()
@@ -296,21 +295,22 @@ class Station(Generic[ItemT, ResultT]):
     def counts(self) -> Counts:
         """The state now."""
         with self._lock:
-            serving = [service.job for service in self._serving.values()]
-            sizes = [job.size for job in serving]
-            left = [job.size - self._progress.get(job.id, 0) for job in serving]
+            serving = self._serving.values()
+            sizes = [service.job.size for service in serving]
+            done = [service.attempt.done for service in serving]
+            left = [max(0, size - sent) for size, sent in zip(sizes, done, strict=True)]
             return Counts(
                 paused=self._paused,
                 wanted=self._wanted,
                 running=self._running,
-                busy=len({service.worker for service in self._serving.values()}),
+                busy=len({service.worker for service in serving}),
                 serving=len(self._serving),
                 waiting=self._waiting,
                 finished=self._finished,
                 failed=len(self._failed),
                 cancelled=self._cancelled,
-                bytes_done=self._bytes_done,
-                bytes_left=self._bytes_left - sum(self._progress.values()),
+                bytes_done=self._bytes_done + sum(done),
+                bytes_left=self._bytes_left - sum(sizes) + sum(left),
                 squares_left=self._squares_left - _squares(sizes) + _squares(left),
                 largest_left=max(left, default=0),
                 service=self._service.fit(),
@@ -573,7 +573,7 @@ class Station(Generic[ItemT, ResultT]):
     def _begin(self, job: Job[ItemT], now: float, number: int) -> _Service[ItemT]:
         job.attempts += 1
         attempt = Attempt(
-            self._reporter(job),
+            lambda size: self._progressed(job, size),
             lambda: self._hooks.checkpointed(job),
             self.limit,
             self._give_way,
@@ -595,18 +595,9 @@ class Station(Generic[ItemT, ResultT]):
                 self._queue.add(self._delayed.pop(job_id)[1])
         return math.inf
 
-    def _reporter(self, job: Job[ItemT]) -> Callable[[int], None]:
-        done = 0
-
-        def report(size: int) -> None:
-            nonlocal done
-            done += size
-            with self._lock:
-                self._bytes_done += size
-                self._progress[job.id] = min(done, job.size)
-            self._hooks.progressed(job, done)
-
-        return report
+    def _progressed(self, job: Job[ItemT], size: int) -> None:
+        if size < job.size:  # else the whole of it went at once
+            self._hooks.progressed(job, self._serving[job.id].attempt.done)
 
     # --- serving jobs -----------------------------------------------------------------------
 
@@ -746,9 +737,8 @@ class Station(Generic[ItemT, ResultT]):
 
     def _end(self, job: Job[ItemT]) -> None:
         """The attempt at a job is over (lock held)."""
-        del self._serving[job.id]
+        self._bytes_done += self._serving.pop(job.id).attempt.done
         self._large -= job.size > SMALL
-        self._progress.pop(job.id, None)
         self._cancelling.discard(job.id)
         self._holding.discard(job.id)
 

@@ -9,7 +9,6 @@ attempt of its own.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -100,9 +99,10 @@ class Attempt:
         self._checkpoint = checkpoint
         self._limit = limit
         self._give_way = give_way
-        self._lock = threading.Lock()
         self._aborted = False
         self._stop: Callable[[], None] | None = None
+        #: Bytes of the job that are through.
+        self.done = 0
         #: Seconds of it that went into reading the source, into handing bytes to the network, and
         #: into waiting for the station's limit to let them go.
         self.reading = self.sending = self.limited = 0.0
@@ -119,20 +119,19 @@ class Attempt:
             raise Aborted
 
     def on_abort(self, stop: Callable[[], None]) -> None:
-        """Call `stop` (from another thread) when the attempt is told to stop; now if it was."""
-        with self._lock:
-            self._stop = stop
-            aborted = self._aborted
-        if aborted:
+        """Call `stop` (from another thread) when the attempt is told to stop; now if it was.
+
+        Where both happen at once it may be called twice.
+        """
+        self._stop = stop
+        if self._aborted:
             stop()
 
     def abort(self) -> None:
         """Tell the attempt to stop. Safe from any thread, and twice."""
-        with self._lock:
-            self._aborted = True
-            stop = self._stop
-        if stop is not None:
-            stop()
+        self._aborted = True  # before the look at what to call: one of the two sees the other
+        if self._stop is not None:
+            self._stop()
         if self._limit is not None:
             self._limit.wake()
 
@@ -141,7 +140,7 @@ class Attempt:
 
         Raises `Aborted` as soon as the attempt is told to stop.
         """
-        if self._limit is not None:
+        if self._limit is not None and self._limit.rate is not None:
             began = time.perf_counter()
             most = self._limit.take(most, lambda: self._aborted)
             self.limited += time.perf_counter() - began
@@ -161,6 +160,7 @@ class Attempt:
 
     def progressed(self, size: int) -> None:
         """Report `size` more bytes of the job done."""
+        self.done += size
         self._report(size)
 
     def checkpoint(self) -> None:

@@ -15,6 +15,8 @@ from dropline.targets.target import Upload
 
 #: Bytes of a small file read at a time.
 BLOCK = 1 << 20
+# O_NONBLOCK: a named pipe put in the file's place must not hold the worker.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 #: A file that was written to this many seconds ago may be written to again without a new
 #: modification time: file systems take it from a clock that ticks every few milliseconds.
 TICK = 0.02
@@ -37,10 +39,8 @@ class Source:
         self._attempt = attempt
         #: The SHA-256 of what was read so far.
         self.hash = hashlib.sha256()
-        # O_NONBLOCK: a named pipe put in the file's place must not hold the worker.
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         try:
-            self._file = os.open(upload.source, flags)
+            self._file = os.open(upload.source, _FLAGS)
         except OSError as error:
             raise PermanentError(_why(upload, error), at_source=True) from error
         status = self._status()
