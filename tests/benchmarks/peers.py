@@ -131,7 +131,7 @@ def contenders(grounds: Grounds) -> dict[str, Contender]:
         "tus-js-client → /tus/": Contender(receiver, _tus, _no_tus(grounds)),
         "rclone copy → webdav": Contender(_webdav, partial(_rclone, grounds.root), no_rclone),
         "curl -T --parallel → webdav": Contender(
-            _webdav, curl("--parallel", put=True), no_curl or no_rclone
+            _webdav, curl("--parallel", put="/"), no_curl or no_rclone
         ),
     }
 

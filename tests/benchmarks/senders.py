@@ -85,18 +85,20 @@ def python(kind: str, workers: int = 1) -> Sender:
     return command
 
 
-def curl(*options: str, put: bool = False) -> Sender:
+def curl(*options: str, put: str | None = None) -> Sender:
     """One invocation of curl, with a configuration file that has one transfer for each file.
 
-    Each is a form, as the receiver takes it, or with `put` a bare file, as WebDAV does.
+    Each is a form, or with `put` a bare file (`-T`) that goes below that path.
     """
 
     def command(url: str, paths: Sequence[Path], folder: Path) -> Sequence[str]:
         if shutil.which("curl") is None:
             raise SystemExit("curl is not installed: it is what Dropline is compared with.")
         end = 'output = "/dev/null"\nfail\nsilent\nshow-error\n'
-        if put:
-            transfers = (f'url = "{url}/"\nupload-file = "{path}"\n{end}' for path in files(paths))
+        if put is not None:
+            transfers = (
+                f'url = "{url}{put}"\nupload-file = "{path}"\n{end}' for path in files(paths)
+            )
         else:
             form = f'url = "{url}/upload"\nform = "file=@\\"'
             transfers = (f'{form}{path}\\""\n{end}' for path in files(paths))
