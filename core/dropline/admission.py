@@ -171,7 +171,9 @@ class _Ahead:
             [sys.executable, *((APART,) if getattr(sys, "frozen", False) else _COMMAND)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            start_new_session=True,  # Ctrl+C is for this program, which ends the walk itself
+            # Ctrl+C is for this program, which ends the walk itself. Not a session of its own: to
+            # each of these Linux gives the same share, and a window waited longer for a processor.
+            process_group=0,
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None

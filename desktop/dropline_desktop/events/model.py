@@ -84,7 +84,8 @@ class EventModel(QAbstractListModel):
             self.beginRemoveRows(_ROOT, 0, gone - 1)
             del self._listed[:gone]
             self.endRemoveRows()
-        fitting = [entry for entry in new if self._fits(entry[1])]
+        chosen = self._kind is not None or self._text
+        fitting = [entry for entry in new if self._fits(entry[1])] if chosen else new
         if fitting:
             self.beginInsertRows(_ROOT, len(self._listed), len(self._listed) + len(fitting) - 1)
             self._listed += fitting

@@ -60,6 +60,8 @@ class Curve(QWidget):
         self._held: int | None = None  # under the line while it is moved
         self._most = LEAST_RANGE
         self._top = 1.0
+        self._ticks: Sequence[float] = ()
+        self._area = QRectF()
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(KEYS_REST)
@@ -200,28 +202,27 @@ class Curve(QWidget):
     def _metrics(self) -> QFontMetricsF:
         return QFontMetricsF(self._theme.font(Size.CAPTION))
 
-    def _area(self) -> QRectF:
+    def _place(self) -> None:
         """Where the curve is drawn; left and below are the labels, above is that of the line."""
+        self._ticks = self._round_values()
         metrics = self._metrics()
         left = max(
-            metrics.horizontalAdvance(self._view.tick(tick, self._top)) for tick in self._ticks()
+            metrics.horizontalAdvance(self._view.tick(tick, self._top)) for tick in self._ticks
         )
-        return QRectF(self.rect()).adjusted(
+        self._area = QRectF(self.rect()).adjusted(
             left + Space.M, metrics.height() + Space.L, -Space.M, -metrics.height() - Space.S
         )
 
     def _x(self, workers: float) -> float:
-        area = self._area()
-        return area.left() + area.width() * (workers - 0.5) / self._most
+        return self._area.left() + self._area.width() * (workers - 0.5) / self._most
 
     def _y(self, value: float | None) -> float:
-        area = self._area()
         share = 1.0 if value is None else min(value / self._top, 1.2)
-        return area.bottom() - area.height() * share
+        return self._area.bottom() - self._area.height() * share
 
     def _workers_at(self, x: float) -> int:
-        area = self._area()
-        return round((x - area.left()) / area.width() * self._most + 0.5)
+        self._place()
+        return round((x - self._area.left()) / self._area.width() * self._most + 0.5)
 
     def _fit(self) -> None:
         """Choose the scales: all workers of the curve, and values up to some way over the knee."""
@@ -250,7 +251,8 @@ class Curve(QWidget):
     def _is_known(self, prediction: Prediction) -> bool:
         return self._view.predicted(prediction).expected is not None
 
-    def _ticks(self) -> list[float]:
+    def _round_values(self) -> list[float]:
+        """Those that the scale names."""
         unit = format.time_unit(self._top) if self._view.text is format.duration else 1.0
         fewest = self._top / unit / _TICKS
         decade = 10.0 ** math.floor(math.log10(fewest))
@@ -263,7 +265,8 @@ class Curve(QWidget):
         with QPainter(self) as painter:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setFont(self._theme.font(Size.CAPTION))
-            area = self._area()
+            self._place()
+            area = self._area
             self._paint_axes(painter, area)
             self._paint_line(painter, area)
             if self._advice is not None:
@@ -285,7 +288,7 @@ class Curve(QWidget):
 
     def _paint_axes(self, painter: QPainter, area: QRectF) -> None:
         height = painter.fontMetrics().height()
-        for tick in self._ticks():
+        for tick in self._ticks:
             y = self._y(tick)
             painter.setPen(QPen(self._colour("grid"), 1.0))
             painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
