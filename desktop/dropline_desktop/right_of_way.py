@@ -12,7 +12,8 @@ from __future__ import annotations
 import threading
 import time
 
-from PySide6.QtCore import QCoreApplication, QEvent, QObject, Slot
+from PySide6.QtCore import QChildEvent, QCoreApplication, QEvent, QObject, Slot
+from PySide6.QtWidgets import QDialog
 
 #: Seconds that the GUI thread has the right of way at most.
 LONGEST = 0.1
@@ -21,6 +22,13 @@ LONGEST = 0.1
 REST = 0.25
 #: After everything else that waits in the event loop, the painting included.
 _LAST = -1000
+#: What makes a window much to do: to be painted or shown, other colours, another language.
+_MUCH = frozenset({
+    QEvent.Type.UpdateRequest,
+    QEvent.Type.Show,
+    QEvent.Type.ApplicationPaletteChange,
+    QEvent.Type.LanguageChange,
+})  # fmt: skip
 
 
 class RightOfWay(QObject):
@@ -59,9 +67,13 @@ class RightOfWay(QObject):
         return True
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
-        """Of a window: take the right of way to paint it."""
-        if event.type() == QEvent.Type.UpdateRequest:
+        """Of a window and its dialogs: take the right of way where there is much to do."""
+        if event.type() in _MUCH:
             self.take()
+        elif event.type() == QEvent.Type.ChildPolished:  # it is about to be shown first
+            assert isinstance(event, QChildEvent)
+            if isinstance(event.child(), QDialog):
+                event.child().installEventFilter(self)
         return False
 
     def _end(self) -> None:

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtWidgets import QDialog, QWidget
 from pytestqt.qtbot import QtBot
 
 from dropline_desktop import right_of_way
@@ -79,8 +80,35 @@ def test_work_goes_on_beside_a_window_that_is_never_at_rest(
     waiting.result(10)
 
 
-def test_a_window_that_is_to_be_painted_takes_it(qtbot: QtBot, pool: ThreadPoolExecutor) -> None:
+@pytest.mark.parametrize(
+    "kind",
+    [
+        QEvent.Type.UpdateRequest,
+        QEvent.Type.Show,
+        QEvent.Type.ApplicationPaletteChange,
+        QEvent.Type.LanguageChange,
+    ],
+)
+def test_a_window_that_has_much_to_do_takes_it(
+    qtbot: QtBot, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch, kind: QEvent.Type
+) -> None:
+    monkeypatch.setattr(right_of_way, "LONGEST", 30.0)
     way = RightOfWay()
-    assert not way.eventFilter(way, QEvent(QEvent.Type.UpdateRequest))
+    assert not way.eventFilter(way, QEvent(kind))
     waiting = asked(pool, way)
+    assert not waiting.done()
+    qtbot.waitUntil(waiting.done)
+
+
+def test_a_dialog_that_opens_takes_it(
+    qtbot: QtBot, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(right_of_way, "LONGEST", 30.0)
+    way, window = RightOfWay(), QWidget()
+    qtbot.addWidget(window)
+    window.installEventFilter(way)
+    dialog = QDialog(window)
+    dialog.show()
+    waiting = asked(pool, way)
+    assert not waiting.done()
     qtbot.waitUntil(waiting.done)
