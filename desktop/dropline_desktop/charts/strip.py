@@ -153,7 +153,7 @@ class Strip(QWidget):
         self._heading.addStretch(1)
         self._heading.addWidget(self._unit)
         self._legend_column = legend = QVBoxLayout()
-        legend.setContentsMargins(0, Space.S, Space.S, 0 if bottom else Space.S)
+        legend.setContentsMargins(0, Space.XS, Space.S, 0 if bottom else Space.XS)
         legend.setSpacing(0)
         legend.addLayout(self._heading)
         for readout in self.readouts:
