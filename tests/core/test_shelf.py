@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropline.station import Attempt, Job, Station
+from dropline.station import Attempt, Job, Order, Station, station
 from dropline.station.shelf import Shelf
 
 from .test_station import Floor, Stories, until
@@ -121,3 +122,68 @@ def test_the_shelf_is_served_after_all_that_waited_in_memory_is_cancelled() -> N
     counts = made.counts()
     assert counts.waiting == 0
     assert counts.finished + counts.cancelled == 100
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Station[str, str], Stories]]:
+    """A station without workers whose 100 jobs are on the shelf but for two, in ten batches."""
+    monkeypatch.setattr(station, "FETCHED", 10)
+    stories, store = Stories(), Store()
+    made: Station[str, str] = Station(
+        "test", Floor().make_worker, stories, fetch=store.fetch, in_memory=2
+    )
+    for first in range(1, 100, 10):
+        made.admit([Job(job, f"item {job}", 10) for job in range(first, first + 10)])
+    yield made, stories
+    assert made.close()
+
+
+def test_all_on_the_shelf_are_cancelled(full: tuple[Station[str, str], Stories]) -> None:
+    """A regression: those beyond the first thousand were sent."""
+    made, stories = full
+    made.cancel()
+    assert (made.counts().waiting, made.counts().cancelled) == (0, 100)
+    assert {story[-1] for story in stories.of.values()} == {"cancelled"}
+    assert made.wait_drained(0)
+
+
+def test_all_on_the_shelf_are_held_and_released(full: tuple[Station[str, str], Stories]) -> None:
+    made, stories = full
+    made.hold()
+    assert [stories.of[job][-1] for job in range(1, 101)] == ["held"] * 100
+    made.resize(1)
+    made.release()
+    assert made.wait_drained(60)
+    assert made.counts().finished == 100
+
+
+def test_all_on_the_shelf_are_put_in_another_order(full: tuple[Station[str, str], Stories]) -> None:
+    made, _ = full
+    made.set_order(Order.SHORTEST)
+    assert len(made._queue) == 100
+
+
+def test_what_a_worker_is_fetching_is_cancelled_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(station, "FETCHED", 10)
+    stories, store = Stories(), Store()
+    begun, go = threading.Event(), threading.Event()
+
+    def fetch(jobs: Collection[int]) -> Sequence[Job[str]]:
+        begun.set()
+        assert go.wait(60)
+        return store.fetch(jobs)
+
+    made: Station[str, str] = Station(
+        "test", Floor().make_worker, stories, fetch=fetch, in_memory=2
+    )
+    for first in range(1, 100, 10):
+        made.admit([Job(job, f"item {job}", 10) for job in range(first, first + 10)])
+    made.resize(1)
+    assert begun.wait(60)
+    cancelling = threading.Thread(target=made.cancel)
+    cancelling.start()
+    made.pause()
+    go.set()
+    cancelling.join(60)
+    assert made.counts().waiting == 0
+    assert made.close()

@@ -5,7 +5,8 @@ Words used here. *Wanted* is the number of workers asked for, *target* is wanted
 takes a job only while running ≤ target, so after a shrink's jobs end no more than `wanted` ever run
 (c is exact).
 
-One lock guards the queue, the counts and the order of the log; nothing slow happens under it.
+One lock guards the queue, the counts and the order of the log; nothing slow happens under it. What
+waits on the shelf is fetched by one thread at a time, under a lock of its own.
 Hooks are called outside it, in an order that keeps each job's own story in order.
 """
 
@@ -109,6 +110,8 @@ class Station(Generic[ItemT, ResultT]):
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)  # workers wait here,
         self._emptied = threading.Condition(self._lock)  # and here who waits for the end
+        # Whoever has waited for it finds in memory what another was fetching meanwhile.
+        self._one_fetches = threading.Lock()
         self._ids = itertools.count(1)
         self._numbers = itertools.count(1)
         self._queue: Queue[ItemT] = Queue()
@@ -409,21 +412,24 @@ class Station(Generic[ItemT, ResultT]):
             while self._unshelve(FETCHED):
                 pass
             return
-        with self._lock:
-            ids = self._shelf.pick(jobs) if len(self._shelf) else {}
-            self._fetching += len(ids)
-        self._bring_in(ids)
+        with self._one_fetches:
+            with self._lock:
+                ids = self._shelf.pick(jobs) if len(self._shelf) else {}
+                self._fetching += len(ids)
+            self._bring_in(ids)
 
     def _unshelve(self, count: int) -> Collection[int]:
         """Fetch the first jobs from the shelf; their ids, none when it is empty."""
-        with self._lock:
-            ids = self._shelf.take(count)
-            self._fetching += len(ids)
-        self._bring_in(ids)
-        return ids.keys()
+        with self._one_fetches:
+            with self._lock:
+                ids = self._shelf.take(count)
+                self._fetching += len(ids)
+            fetched = list(ids)
+            self._bring_in(ids)
+        return fetched
 
     def _bring_in(self, ids: dict[int, float]) -> None:
-        """Let fetched jobs join the queue, with the times of their arrivals."""
+        """Let fetched jobs join the queue, with the times of their arrivals; `ids` is used up."""
         if not ids or self._fetch is None:
             return
         jobs = self._fetch(ids.keys())
