@@ -211,7 +211,7 @@ class Dropline:
             raise AssertionError(f"{error}: {known}") from None
         return files
 
-    def end(self, number: signal.Signals = signal.SIGTERM, seconds: float = 10) -> int:
+    def end(self, number: signal.Signals = signal.SIGTERM, seconds: float = 60.0) -> int:
         """Send a signal and return the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(number)

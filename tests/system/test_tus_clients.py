@@ -77,7 +77,7 @@ class Serve(Place):
         process, self._process = self._process, None
         if process is not None:
             process.send_signal(number)
-            process.communicate(timeout=20)
+            process.communicate(timeout=60)
 
     def kill(self) -> None:
         self.end(signal.SIGKILL)
@@ -186,7 +186,7 @@ class Script:
         """How it ended."""
         while "done" not in (fact := self.fact()):
             pass
-        assert self._process.wait(20) == 0
+        assert self._process.wait(60) == 0
         return str(fact["done"])
 
     def close(self) -> None:
