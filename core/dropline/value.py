@@ -1,4 +1,4 @@
-"""Values of which there are one or more for every file: built fast, and never changed.
+"""Events, and values of which there is one or more for every file: built fast, never changed.
 
 A dataclass that is frozen at run time assigns each field by a call, and takes four times as long to
 build; these were a twelfth of what the receiver did for a small file. So whether somebody changes

@@ -22,7 +22,7 @@ class Hooks(Protocol[ItemT, ResultT_contra]):
         """A worker begins an attempt at each of the jobs."""
 
     def progressed(self, job: Job[ItemT], done: int) -> None:
-        """`done` bytes of the running attempt are through."""
+        """`done` bytes of the running attempt are through; not told where all went at once."""
 
     def checkpointed(self, job: Job[ItemT]) -> None:
         """The item of the running attempt says how a later attempt can go on from there."""

@@ -7,7 +7,7 @@ takes a job only while running ≤ target, so after a shrink's jobs end no more 
 
 One lock guards the queue, the counts and the order of the log; nothing slow happens under it. What
 waits on the shelf is fetched by one thread at a time, under a lock of its own.
-Hooks are called outside it, in an order that keeps each job's own story in order.
+Hooks are called outside both, in an order that keeps each job's own story in order.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
@@ -424,22 +424,22 @@ class Station(Generic[ItemT, ResultT]):
             with self._lock:
                 ids = self._shelf.take(count)
                 self._fetching += len(ids)
-            fetched = list(ids)
             self._bring_in(ids)
-        return fetched
+        return ids.keys()
 
-    def _bring_in(self, ids: dict[int, float]) -> None:
-        """Let fetched jobs join the queue, with the times of their arrivals; `ids` is used up."""
+    def _bring_in(self, ids: Mapping[int, float]) -> None:
+        """Let fetched jobs join the queue, with the times of their arrivals."""
         if not ids or self._fetch is None:
             return
         jobs = self._fetch(ids.keys())
         with self._lock:
             for job in jobs:
-                job.arrived = ids.pop(job.id)
+                job.arrived = ids[job.id]
                 self._queue.add(job)
-            self._fetching -= len(jobs) + len(ids)
-            if ids:  # somebody else has taken them away
-                self._observe([Entry(self._clock(), Kind.CANCEL, job_id) for job_id in ids])
+            self._fetching -= len(ids)
+            if gone := ids.keys() - {job.id for job in jobs}:  # somebody else has taken them away
+                now = self._clock()
+                self._observe([Entry(now, Kind.CANCEL, job_id) for job_id in sorted(gone)])
             self._changed.notify(min(len(jobs), self._idle))
 
     def _withdraw(self, job_id: int) -> Job[ItemT] | None:
