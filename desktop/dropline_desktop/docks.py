@@ -16,13 +16,13 @@ from PySide6.QtWidgets import (
     QLabel,
     QMainWindow,
     QMenu,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from dropline_desktop.icons import icon
 from dropline_desktop.language import worded
+from dropline_desktop.parts import ToolButton, mute
 from dropline_desktop.theme import Size, Space, Theme
 
 
@@ -136,13 +136,11 @@ class Head(QWidget):
 
     def __init__(self, theme: Theme, dock: Dock, tools: QWidget | None) -> None:
         super().__init__()
-        self._theme = theme
         self._dock = dock
         self._title = QLabel()
-        self._places, self._hide = QToolButton(), QToolButton()
+        self._places, self._hide = ToolButton(small=True), ToolButton(small=True)
         for button, picture in ((self._places, "move"), (self._hide, "cancel")):
             button.setIcon(icon(picture, theme))
-            button.setProperty("small", True)
         self._places.clicked.connect(self._show_places)
         self._hide.clicked.connect(dock.close)
         self._hide.setVisible(bool(dock.features() & dock.DockWidgetFeature.DockWidgetClosable))
@@ -154,8 +152,8 @@ class Head(QWidget):
         row.addWidget(self._places)
         row.addWidget(self._hide)
         dock.windowTitleChanged.connect(self._word)
-        theme.changed.connect(self._dress)
-        self._dress()
+        mute(self._title)
+        self._title.setFont(theme.font(Size.CAPTION))
         worded(self, self._word)
 
     def _show_places(self) -> None:
@@ -170,7 +168,3 @@ class Head(QWidget):
         ):
             button.setToolTip(text.format(name))
             button.setAccessibleName(button.toolTip())
-
-    def _dress(self) -> None:
-        self._title.setFont(self._theme.font(Size.CAPTION))
-        self._title.setStyleSheet(f"color: {self._theme.colours.muted}")

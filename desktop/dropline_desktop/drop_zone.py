@@ -33,6 +33,7 @@ from dropline_desktop.destination import DestinationButton
 from dropline_desktop.dropped import Dropped, from_clipboard, from_urls
 from dropline_desktop.icons import icon
 from dropline_desktop.language import worded
+from dropline_desktop.parts import mute
 from dropline_desktop.text import printable
 from dropline_desktop.theme import Size, Space, Theme
 
@@ -201,8 +202,7 @@ class DropZone(QWidget):
         self._picture.setPixmap(icon("drop", self._theme).pixmap(32, 32))
         self._title.setFont(self._theme.font(Size.TITLE))
         self._hint.setFont(self._theme.font(Size.CAPTION))
-        muted = self._theme.colours.muted
-        self._hint.setStyleSheet(f"color: {muted}")
+        mute(self._hint)
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:

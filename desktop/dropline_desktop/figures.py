@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontMetrics
-from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QToolButton, QToolTip, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
 from dropline.station import Reading
 from dropline_desktop import format
 from dropline_desktop import quantities as q
+from dropline_desktop.help import HelpButton
 from dropline_desktop.language import worded
+from dropline_desktop.parts import mute
 from dropline_desktop.quantities import Quantity
 from dropline_desktop.theme import Size, Space, Theme
 
@@ -38,7 +40,6 @@ class Figures(QWidget):
         super().__init__(parent)
         self._theme = theme
         self._values = {quantity.key: QLabel(format.UNDEFINED) for quantity in SHOWN}
-        self._quiet: list[QWidget] = []
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(Space.M)
@@ -46,7 +47,6 @@ class Figures(QWidget):
         self._grid.setColumnStretch(1, 1)
         self._rows = [self._add(row, quantity) for row, quantity in enumerate(SHOWN)]
         self._grid.setRowStretch(len(SHOWN), 1)
-        theme.changed.connect(self._dress)
         worded(self, self._word)
 
     def show_reading(self, reading: Reading) -> None:
@@ -56,32 +56,30 @@ class Figures(QWidget):
             if label.text() != text:
                 label.setText(text)
 
-    def _add(self, row: int, quantity: Quantity) -> tuple[QLabel, QLabel, QLabel, QToolButton]:
-        symbol, name, help = QLabel(quantity.symbol), QLabel(), QToolButton()
+    def _add(self, row: int, quantity: Quantity) -> tuple[QLabel, QLabel, QLabel, HelpButton]:
+        symbol, name, help = QLabel(quantity.symbol), QLabel(), HelpButton(self._theme)
         value = self._values[quantity.key]
         value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         # Nothing around a value moves when it gets longer.
         value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        help.setText("?")
-        help.setProperty("small", True)
-        help.clicked.connect(lambda: QToolTip.showText(_below(help), quantity.help(), help))
+        name.setFont(self._theme.font(Size.CAPTION))
+        mute(name)
         for column, part in enumerate((symbol, name, value, help)):
             self._grid.addWidget(part, row, column)
-        self._quiet += [name, help]
         return symbol, name, value, help
 
     def _word(self) -> None:
         for quantity, parts in zip(SHOWN, self._rows, strict=True):
-            for part in parts:
+            symbol, name, value, help = parts
+            for part in (symbol, name, value):
                 part.setToolTip(quantity.help())
-            _, name, value, help = parts
             name.setText(quantity.name())
             value.setAccessibleName(quantity.name())
-            help.setAccessibleName(self.tr("What is {}?").format(quantity.name()))
-        self._dress()
+            help.explain(quantity.name(), quantity.help())
+        self._fit()
 
-    def _dress(self) -> None:
+    def _fit(self) -> None:
         font = self._theme.font(Size.TITLE)
         # Values as long as they get.
         longest = (format.duration(59 * 60 + 58), format.size_rate(888.8e3))
@@ -89,10 +87,3 @@ class Figures(QWidget):
         self._grid.setColumnMinimumWidth(2, width)
         for label in self._values.values():
             label.setFont(font)
-        for part in self._quiet:
-            part.setFont(self._theme.font(Size.CAPTION))
-            part.setStyleSheet(f"color: {self._theme.colours.muted}")
-
-
-def _below(widget: QWidget) -> QPoint:
-    return widget.mapToGlobal(QPoint(0, widget.height()))

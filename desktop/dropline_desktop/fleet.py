@@ -52,7 +52,6 @@ class FleetWindow(QMainWindow):
         super().__init__()
         self.setObjectName("FleetWindow")
         self.resize(1280, 800)
-        theme.dress(self)
         self.instruments = parts = Instruments(theme, workers=0)
         self.note = QLabel()
         self.note.setWordWrap(True)

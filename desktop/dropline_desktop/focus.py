@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shiboken6
 from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtGui import QRegion
-from PySide6.QtWidgets import QApplication, QFrame, QWidget
+from PySide6.QtGui import QPalette, QRegion
+from PySide6.QtWidgets import QApplication, QWidget
 
-#: The width of the ring in pixels; the style sheet says its colour.
+#: The width of the ring in pixels; in the colour of words.
 WIDTH = 2
 
 
@@ -17,7 +17,7 @@ class FocusRing(QObject):
 
     def __init__(self, app: QApplication, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._ring: QFrame | None = None
+        self._ring: QWidget | None = None
         self._part: QWidget | None = None  # that has the ring
         app.focusChanged.connect(self._follow)
 
@@ -32,8 +32,9 @@ class FocusRing(QObject):
         # Qt sets this attribute at a Tab or a mnemonic, and takes it away at a click.
         by_keys = Qt.WidgetAttribute.WA_KeyboardFocusChange
         if now is not None and not now.isWindow() and now.window().testAttribute(by_keys):
-            self._part, self._ring = now, QFrame(now)
-            self._ring.setObjectName("focusRing")
+            self._part, self._ring = now, QWidget(now)
+            self._ring.setBackgroundRole(QPalette.ColorRole.WindowText)
+            self._ring.setAutoFillBackground(True)
             self._ring.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
             self._place()
             self._ring.show()

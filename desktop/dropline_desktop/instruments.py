@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from dropline.bus import EventBus
 from dropline.events import Message, OrderChanged
@@ -23,6 +23,7 @@ from dropline_desktop.charts import Charts, mark_of
 from dropline_desktop.charts.expected import Expectation
 from dropline_desktop.figures import Figures
 from dropline_desktop.order import OrderChoice
+from dropline_desktop.parts import Card
 from dropline_desktop.scrolled import Scrolled
 from dropline_desktop.theme import Space, Theme
 from dropline_desktop.tiles import Tiles
@@ -142,8 +143,7 @@ class Instruments(QWidget):
         self.charts.set_goal(goal.limit if goal.kind == GoalKind.RESPONSE else None)
 
     def _tune_panel(self) -> QWidget:
-        card = QFrame()
-        card.setProperty("card", True)
+        card = Card()
         card.setObjectName("tunePanel")
         layout = QVBoxLayout(card)
         layout.setContentsMargins(Space.M, Space.M, Space.M, Space.M)

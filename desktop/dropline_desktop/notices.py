@@ -8,17 +8,16 @@ from typing import NamedTuple
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
-    QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from dropline_desktop.icons import icon
 from dropline_desktop.language import worded
+from dropline_desktop.parts import Card, ToolButton
 from dropline_desktop.spoken import spoken
 from dropline_desktop.theme import Space, Theme
 
@@ -33,14 +32,13 @@ class Offer(NamedTuple):
     do: Callable[[], None]
 
 
-class Notice(QFrame):
+class Notice(Card):
     """One sentence; `details`, when there are any, can be copied; an `offer` is a button."""
 
     dismissed = Signal()
 
     def __init__(self, theme: Theme, text: str, details: str, offer: Offer | None = None) -> None:
         super().__init__()
-        self.setProperty("card", True)
         #: As it was said, in core's words where it comes from there.
         self.text = text
         self._count = 1
@@ -64,7 +62,7 @@ class Notice(QFrame):
             self._offer = QPushButton(), offer
             self._offer[0].clicked.connect(offer.do)
             layout.addWidget(self._offer[0])
-        self._dismiss = QToolButton()
+        self._dismiss = ToolButton()
         self._dismiss.setIcon(icon("cancel", theme))
         self._dismiss.clicked.connect(self.dismissed)
         layout.addWidget(self._dismiss)

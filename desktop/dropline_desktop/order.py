@@ -9,6 +9,7 @@ from dropline.station import SMALL, Order, Reading
 from dropline_desktop import format
 from dropline_desktop.effect import BEFORE, ENOUGH, Effect
 from dropline_desktop.language import worded
+from dropline_desktop.parts import mute
 from dropline_desktop.sentences import order_name
 from dropline_desktop.theme import Size, Space, Theme
 
@@ -28,7 +29,6 @@ class OrderChoice(QWidget):
         self._means = QLabel()
         self._set_up(order)
         self._lay_out()
-        theme.changed.connect(self._dress)
         self._dress()
         worded(self, self._word)
 
@@ -129,4 +129,4 @@ class OrderChoice(QWidget):
         self._title.setFont(self._theme.font(Size.TITLE))
         for label in (self._note, self._means):
             label.setFont(self._theme.font(Size.CAPTION))
-        self._note.setStyleSheet(f"color: {self._theme.colours.muted}")
+        mute(self._note)

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from dropline_desktop.actions import plain
 from dropline_desktop.language import worded
+from dropline_desktop.parts import Airy
 from dropline_desktop.theme import Space
 
 _SIZE = (620, 420)
@@ -72,7 +73,7 @@ class Palette(QDialog):
         self.list.setHeaderHidden(True)
         self.list.setRootIsDecorated(False)
         self.list.setUniformRowHeights(True)
-        self.list.setStyleSheet(f"QTreeView::item {{ padding: {Space.XS}px; }}")
+        self.list.setItemDelegate(Airy(self.list, Space.XS))
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the search field moves in it
         self.list.itemActivated.connect(self._run)
         self.list.itemClicked.connect(self._run)

@@ -22,6 +22,7 @@ from dropline.station import Reading
 from dropline_desktop import format
 from dropline_desktop.icons import icon
 from dropline_desktop.language import worded
+from dropline_desktop.parts import ToolButton, mute
 from dropline_desktop.spoken import spoken
 from dropline_desktop.text import printable
 from dropline_desktop.theme import Size, Theme
@@ -44,8 +45,8 @@ class StatusBar(QStatusBar):
         self._url: str | None = None  # until it starts; "" once it has stopped
         self._last: Message | None = None  # what was last heard of the target
         self._down: Message | None = None
-        self.receiver = QToolButton()
-        self.try_now = QToolButton()
+        self.receiver = ToolButton()
+        self.try_now = ToolButton(outlined=True)
         self.target = QLabel()
         self.little = QLabel()
         self._set_up_receiver()
@@ -58,8 +59,9 @@ class StatusBar(QStatusBar):
         self.addWidget(self.target, 1)
         self.try_now.hide()
         self.addPermanentWidget(self.little)
-        theme.changed.connect(self._dress)
-        self._dress()
+        for part in (self.receiver, self.try_now, self.target, self.little):
+            part.setFont(theme.font(Size.CAPTION))
+        mute(self.target)
         worded(self, self._word)
 
     def take(self, messages: list[Message]) -> None:
@@ -106,7 +108,6 @@ class StatusBar(QStatusBar):
 
     def _set_up_try_now(self) -> None:
         self.try_now.setObjectName("tryNow")
-        self.try_now.setProperty("outlined", True)
         self.try_now.clicked.connect(self.probeAsked)
 
     def copy_address(self) -> None:
@@ -202,9 +203,3 @@ class StatusBar(QStatusBar):
                 "L = X·W by itself says little about this window.</p>"
             )
         return text
-
-    def _dress(self) -> None:
-        font = self._theme.font(Size.CAPTION)
-        for part in (self.receiver, self.try_now, self.target, self.little):
-            part.setFont(font)
-        self.target.setStyleSheet(f"color: {self._theme.colours.muted}")

@@ -12,12 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum, StrEnum
-from weakref import WeakSet
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QBrush, QColor, QFont, QFontInfo, QPalette, QPen
-from PySide6.QtWidgets import QApplication, QWidget
-from shiboken6 import isValid
+from PySide6.QtWidgets import QApplication
 
 from dropline_desktop.motion import Motion, MotionMode
 
@@ -190,7 +188,6 @@ class Theme(QObject):
         self._app = app
         self._mode = mode
         self.colours = LIGHT
-        self._windows: WeakSet[QWidget] = WeakSet()
         app.setStyle("Fusion")
         app.styleHints().colorSchemeChanged.connect(self._follow)
         self.set_mode(mode)
@@ -216,15 +213,6 @@ class Theme(QObject):
             dark = mode is Mode.DARK
             hints.setColorScheme(Qt.ColorScheme.Dark if dark else Qt.ColorScheme.Light)
             self._dress(dark)
-
-    def dress(self, window: QWidget) -> None:
-        """Dress a window, and so its dialogs, now and whenever the scheme changes.
-
-        The style sheet is the windows' and not the application's: Qt applies a new one of the
-        application to each part once for every part around it, which is seven times the work.
-        """
-        self._windows.add(window)
-        window.setStyleSheet(style_sheet(self.colours))
 
     def colour(self, name: str, opacity: float = 1.0) -> QColor:
         """A colour by the name of its field in `Colours`."""
@@ -275,8 +263,6 @@ class Theme(QObject):
         outlined = palette(self.colours, outline=True)
         for name in _OUTLINED:
             self._app.setPalette(outlined, name)  # type: ignore[arg-type]  # as it takes them
-        for window in filter(isValid, self._windows):
-            window.setStyleSheet(style_sheet(self.colours))
         self.changed.emit()
 
 
@@ -316,34 +302,3 @@ def palette(c: Colours, *, outline: bool = False) -> QPalette:
         result.setColor(QPalette.ColorGroup.Disabled, key, QColor(c.disabled))
     result.setColor(QPalette.ColorGroup.Disabled, role.Highlight, QColor(c.border))
     return result
-
-
-def style_sheet(c: Colours) -> str:
-    """What the palette can't say. A frame with the property `card` is a panel on the window."""
-    return f"""
-        QFrame[card="true"] {{
-            background: {c.surface}; border: 1px solid {c.border}; border-radius: 6px;
-        }}
-        QFrame[card="true"]:focus {{ border-color: {c.accent}; }}
-        QFrame[rule="true"] {{ background: {c.border}; border: none; }}
-        QToolTip {{
-            background: {c.surface}; color: {c.text}; border: 1px solid {c.border};
-            padding: {Space.S}px;
-        }}
-        QMainWindow::separator {{ width: {Space.M}px; height: {Space.M}px; }}
-        QMainWindow::separator:hover {{ background: {c.border}; }}
-        QFrame#focusRing {{ border: 2px solid {c.text}; background: transparent; }}
-        QToolButton {{
-            background: transparent; border: 1px solid transparent; border-radius: 4px;
-            padding: {Space.XS}px {Space.M - 2}px;
-        }}
-        QToolButton[small="true"] {{ padding: 0 {Space.S}px; }}
-        QToolButton[outlined="true"] {{ border-color: {c.border}; }}
-        QToolButton:hover {{ background: {c.alternate}; border-color: {c.border}; }}
-        QToolButton:focus {{ border-color: {c.accent}; }}
-        QToolButton:checked, QToolButton:pressed {{
-            background: {c.window}; border-color: {c.accent}; color: {c.accent};
-        }}
-        QToolButton:disabled {{ color: {c.disabled}; }}
-        QToolButton::menu-indicator {{ image: none; }}
-    """

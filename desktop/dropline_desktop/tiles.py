@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QPoint, QSize, Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import (
-    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QSizePolicy,
-    QToolButton,
-    QToolTip,
     QVBoxLayout,
     QWidget,
 )
@@ -21,7 +18,9 @@ from PySide6.QtWidgets import (
 from dropline.station.reading import Reading
 from dropline_desktop import format
 from dropline_desktop import quantities as q
+from dropline_desktop.help import HelpButton
 from dropline_desktop.language import worded
+from dropline_desktop.parts import Card, alarm, mute
 from dropline_desktop.quantities import Quantity
 from dropline_desktop.theme import Size, Space, Theme
 
@@ -33,7 +32,6 @@ class Figure(QLabel):
         super().__init__(format.UNDEFINED)
         self._theme = theme
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        theme.changed.connect(self.fit)
         self.fit()
 
     def fit(self) -> None:
@@ -54,7 +52,7 @@ class Figure(QLabel):
         self.fit()
 
 
-class Tile(QFrame):
+class Tile(Card):
     """One figure: its symbol, its value with the unit, its name, and "?" for the definition."""
 
     def __init__(
@@ -65,19 +63,14 @@ class Tile(QFrame):
         self._name_of = name
         self.quantity = quantity
         self._theme = theme
-        self._alarm = False
         self._symbol = QLabel(symbol)
-        self._help = QToolButton()
+        self._help = HelpButton(theme)
         self._value = Figure(theme)
         self._name = QLabel(self._plain_name)
-        self.setProperty("card", True)
+        self._colour_name(alarmed=False)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self._help.setText("?")
-        self._help.setProperty("small", True)
         self._help.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self._help.clicked.connect(self._explain)
         self._lay_out()
-        theme.changed.connect(self._dress)
         worded(self, self._word)
 
     @property
@@ -102,13 +95,12 @@ class Tile(QFrame):
         """Show this in place of the name, with `alarm` in the colour of failure; "" ends it."""
         text = text or self._plain_name
         if (text, alarm) != (self._name.text(), self._alarm):
-            self._alarm = alarm
             self._name.setText(text)
-            self._dress()
+            self._colour_name(alarmed=alarm)
 
-    def _explain(self) -> None:
-        below = self._help.mapToGlobal(QPoint(0, self._help.height()))
-        QToolTip.showText(below, self.quantity.help(), self._help)
+    def _colour_name(self, *, alarmed: bool) -> None:
+        self._alarm = alarmed
+        (alarm if alarmed else mute)(self._name)
 
     def _lay_out(self) -> None:
         head = QHBoxLayout()
@@ -131,19 +123,14 @@ class Tile(QFrame):
         self._plain_name = plain
         self.setToolTip(quantity.help())
         self.setAccessibleName(quantity.name())
-        self._help.setToolTip(quantity.help())
-        self._help.setAccessibleName(self.tr("What is {}?").format(quantity.name()))
+        self._help.explain(quantity.name(), quantity.help())
         self._help.setAccessibleDescription(quantity.definition())
-        self._dress()
+        self._fit()
 
-    def _dress(self) -> None:
-        colours = self._theme.colours
+    def _fit(self) -> None:
         caption = self._theme.font(Size.CAPTION)
         self._symbol.setFont(self._theme.font(Size.TITLE))
-        self._help.setFont(caption)
-        self._help.setStyleSheet(f"color: {colours.muted}")
         self._name.setFont(caption)
-        self._name.setStyleSheet(f"color: {colours.failed if self._alarm else colours.muted}")
         # An ordinary rate and range, so that these are neither written small nor cut.
         words, figure = QFontMetrics(caption), QFontMetrics(self._theme.font(Size.FIGURE))
         head = self._symbol.sizeHint().width() + Space.S + self._help.sizeHint().width()
@@ -177,8 +164,6 @@ class Tiles(QWidget):
         self._columns = 0
         self._seconds: float | None = None
         self._lay_out()
-        theme.changed.connect(self._dress)
-        self._dress()
         worded(self, self._word)
 
     def show_reading(self, reading: Reading) -> None:
@@ -229,6 +214,9 @@ class Tiles(QWidget):
         line.setContentsMargins(Space.S, 0, Space.S, 0)
         line.addWidget(self._window)
         line.addWidget(self._state, 1)
+        for label in (self._window, self._state):
+            label.setFont(self._theme.font(Size.CAPTION))
+            mute(label)
         self._state.setAlignment(Qt.AlignmentFlag.AlignRight)
         self._state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._grid = QGridLayout()
@@ -257,8 +245,3 @@ class Tiles(QWidget):
             self._columns = columns
             for i, tile in enumerate(self.tiles):
                 self._grid.addWidget(tile, i // columns, i % columns)
-
-    def _dress(self) -> None:
-        for label in (self._window, self._state):
-            label.setFont(self._theme.font(Size.CAPTION))
-            label.setStyleSheet(f"color: {self._theme.colours.muted}")

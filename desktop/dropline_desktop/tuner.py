@@ -25,6 +25,7 @@ from dropline_desktop import format
 from dropline_desktop.icons import icon
 from dropline_desktop.language import worded
 from dropline_desktop.limit import LimitBox
+from dropline_desktop.parts import mute
 from dropline_desktop.theme import Size, Space, Theme
 
 #: The right end of the slider; more is for the spin box.
@@ -66,7 +67,6 @@ class Tuner(QWidget):
         self._coalesce.timeout.connect(self._send)
         self._set_up_inputs(workers)
         self._lay_out()
-        theme.changed.connect(self._dress)
         self._dress()
         worded(self, self._word)
 
@@ -211,11 +211,10 @@ class Tuner(QWidget):
         self.spin.setFont(self._theme.font(Size.FIGURE))
         self._state.setFont(self._theme.font(Size.BODY))
         self._note.setFont(self._theme.font(Size.CAPTION))
-        self._note.setStyleSheet(f"color: {self._theme.colours.muted}")
+        mute(self._note)
         # Two lines are kept free, so that other words don't move what stands below.
         self._note.setMinimumHeight(2 * self._note.fontMetrics().lineSpacing())
         self._note.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self._dress_pause()
 
     def _dress_pause(self) -> None:
         paused = self.pause.isChecked()

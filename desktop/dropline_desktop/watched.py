@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from dropline.events import FolderLost, FolderReturned, FolderUnwatched, FolderWatched, Message
 from dropline_desktop.icons import icon
 from dropline_desktop.language import worded
+from dropline_desktop.parts import Airy
 from dropline_desktop.spoken import spoken
 from dropline_desktop.text import printable
 from dropline_desktop.theme import Space, Theme
@@ -127,7 +128,7 @@ class WatchedFolders(QDialog):
         self.list.setRootIsDecorated(False)
         self.list.setAllColumnsShowFocus(True)
         self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.list.setStyleSheet(f"QTreeView::item {{ padding: {Space.S}px; }}")
+        self.list.setItemDelegate(Airy(self.list, Space.S))
         self.list.header().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self.list.itemSelectionChanged.connect(self._show_stop)
         self._words.setWordWrap(True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QFontMetricsF, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import (
-    QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -16,6 +15,7 @@ from PySide6.QtWidgets import (
 
 from dropline_desktop.icons import icon
 from dropline_desktop.language import worded
+from dropline_desktop.parts import Card, mute
 from dropline_desktop.theme import Size, Space, Theme
 
 #: Files drawn at each place.
@@ -24,7 +24,7 @@ _COMING, _WAITING, _WORKERS = 2, 5, 3
 _WIDTH = 760
 
 
-class Welcome(QFrame):
+class Welcome(Card):
     """In the place of the instruments at the first start, and from the Help menu."""
 
     samplesAsked = Signal()
@@ -35,8 +35,6 @@ class Welcome(QFrame):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
-        self.setProperty("card", True)
-        self._theme = theme
         self._title, self._words, self._drop = QLabel(), QLabel(), QLabel()
         self.picture = LinePicture(theme)
         self.samples = QPushButton(icon("play", theme), "")
@@ -45,6 +43,8 @@ class Welcome(QFrame):
         self.close_button = QPushButton()
         for label in (self._title, self._words, self._drop):
             label.setWordWrap(True)
+        self._title.setFont(theme.font(Size.FIGURE))
+        mute(self._drop)
         self._lay_out()
         for button, asked in (
             (self.samples, self.samplesAsked),
@@ -54,8 +54,6 @@ class Welcome(QFrame):
             button.clicked.connect(self.left)
             button.clicked.connect(asked)
         self.close_button.clicked.connect(self.left)
-        theme.changed.connect(self._dress)
-        self._dress()
         worded(self, self._word)
 
     def _lay_out(self) -> None:
@@ -85,10 +83,6 @@ class Welcome(QFrame):
         layout.addStretch(1)
         layout.addLayout(row)
         layout.addStretch(2)
-
-    def _dress(self) -> None:
-        self._title.setFont(self._theme.font(Size.FIGURE))
-        self._drop.setStyleSheet(f"color: {self._theme.colours.muted}")
 
     def _word(self) -> None:
         self._title.setText(self.tr("How the line works"))

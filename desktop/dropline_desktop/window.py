@@ -113,7 +113,6 @@ class MainWindow(QMainWindow):
         self.setObjectName("MainWindow")
         self.setWindowTitle("Dropline")
         self.setWindowIcon(application_icon())
-        theme.dress(self)
         self.chooser = Chooser(self, settings.last_folder)
         self.drops = Drops(self)
         self.commands = Palette(self)

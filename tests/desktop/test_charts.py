@@ -337,6 +337,7 @@ def test_the_scale_is_logarithmic_when_asked(shown: Charts, clock: Clock, qtbot:
 def test_the_charts_change_with_the_theme(shown: Charts, theme: Theme) -> None:
     assert image_of(shown).pixelColor(70, 60) == QColor(LIGHT.surface)
     theme.set_mode(Mode.DARK)
+    QApplication.processEvents()  # Qt tells the widgets of their palette then
     assert image_of(shown).pixelColor(70, 60) == QColor(DARK.surface)
 
 

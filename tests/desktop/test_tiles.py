@@ -184,7 +184,6 @@ def test_no_symbol_is_cut_off_in_a_row_that_just_fits(
     tiles: Tiles, theme: Theme, translation: Translation, qtbot: QtBot, language: Language
 ) -> None:
     """A regression: short Chinese names made the tiles narrower than "τ p95" and the "?"."""
-    theme.dress(tiles)
     translation.speak(language)
     QApplication.sendPostedEvents()
     with qtbot.waitExposed(tiles):
@@ -206,7 +205,6 @@ def test_a_row_may_become_two_at_once(
     window = QWidget()
     qtbot.addWidget(window)
     QVBoxLayout(window).addWidget(tiles)
-    theme.dress(window)
     translation.speak(language)
     window.resize(1280, 100)
     with qtbot.waitExposed(window):

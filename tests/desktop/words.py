@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QMenu,
     QMenuBar,
+    QScrollBar,
     QSizePolicy,
     QStyle,
     QStyleOptionComboBox,
@@ -33,10 +34,10 @@ from dropline_desktop.actions import plain
 def words(window: QWidget) -> dict[str, str]:
     """Every text by where it stands, in the order in which the parts were made."""
     parts = [part for part in window.findChildren(QObject) if isinstance(part, QWidget | QAction)]
+    ours = [part for part in [window, *parts] if not _of_qt(part)]
     return {
         f"{number} {type(part).__name__} {part.objectName()} {what}": text
-        for number, part in enumerate([window, *parts])
-        if not _of_qt(part)
+        for number, part in enumerate(ours)
         for what, text in _texts(part)
         if text
     }
@@ -59,8 +60,13 @@ def _scrolled_away(part: QWidget) -> bool:
 
 
 def _of_qt(part: QWidget | QAction) -> bool:
-    """Whether Qt or pyqtgraph made a part for itself, such as an action that no menu shows."""
-    return part.objectName().startswith("qt_") or isinstance(part.parent(), QGraphicsScene)
+    """Whether Qt or pyqtgraph made a part for itself, such as an action that no menu shows, or a
+    scroll bar, which moves among the others when it is first laid out."""
+    return (
+        part.objectName().startswith("qt_")
+        or isinstance(part, QScrollBar)
+        or isinstance(part.parent(), QGraphicsScene)
+    )
 
 
 def _texts(part: QWidget | QAction) -> Iterator[tuple[str, str]]:

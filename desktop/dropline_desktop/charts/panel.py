@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QKeyEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QFrame, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from dropline.report import Run
 from dropline.station.reading import Reading
@@ -41,6 +41,7 @@ from dropline_desktop.charts.stack import Stack
 from dropline_desktop.charts.timeline import Timeline
 from dropline_desktop.charts.toolbar import Toolbar
 from dropline_desktop.language import worded
+from dropline_desktop.parts import Card, ToolButton
 from dropline_desktop.quantities import P95
 from dropline_desktop.scrolled import Scrolled
 from dropline_desktop.theme import Size, Theme
@@ -55,7 +56,7 @@ _VALUES_EVERY = 0.25  # seconds; figures that change faster can't be read
 _FIRST_GOAL = 1.0  # seconds, when nothing is known yet
 
 
-class Charts(QFrame):
+class Charts(Card):
     """Give it readings and marks; it draws them. All methods are for the GUI thread."""
 
     windowChanged = Signal(float)  # seconds that figures are to be taken over
@@ -100,7 +101,6 @@ class Charts(QFrame):
         self._goal = Goal(theme, self._stack.named("chartResponse"))
         self._lay_out()
         self._connect()
-        self._dress()
         self.set_window(10.0)
         self.follow()
         worded(self, self._word)
@@ -254,7 +254,6 @@ class Charts(QFrame):
     def showEvent(self, event: QShowEvent) -> None:
         """Draw from now on."""
         super().showEvent(event)
-        self._dress()  # Qt has forgotten the font of the buttons, styled and in a scroll area
         self._start_or_stop()
         self._soon()
 
@@ -285,8 +284,8 @@ class Charts(QFrame):
 
     # --- inside ---------------------------------------------------------------------------------
 
-    def _new_response_tools(self) -> tuple[QToolButton, QToolButton]:
-        decades, goal = _small_button(), _small_button()
+    def _new_response_tools(self) -> tuple[ToolButton, ToolButton]:
+        decades, goal = _small_button(self._theme), _small_button(self._theme)
         strip = self._stack.named("chartResponse")
         strip.add_tool(decades)
         strip.add_tool(goal)
@@ -295,10 +294,9 @@ class Charts(QFrame):
         return decades, goal
 
     def _lay_out(self) -> None:
-        self.setProperty("card", True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         column = QVBoxLayout(self)
-        column.setContentsMargins(1, 1, 1, 1)
+        column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self._toolbar)
         column.addWidget(Scrolled(self._stack, LEAST_HEIGHT), 1)
@@ -322,7 +320,6 @@ class Charts(QFrame):
         self._writer.failed.connect(self.exportFailed)
         self._timeline.changed.connect(self._soon)
         self._timeline.failed.connect(self.pastFailed)
-        self._theme.changed.connect(self._dress)
 
     def _word(self) -> None:
         self.setAccessibleName(self.tr("Live charts"))
@@ -344,10 +341,6 @@ class Charts(QFrame):
         self._goal.say()
         self._tell()
         self._fit()
-
-    def _dress(self) -> None:
-        for button in (self._decades_button, self._goal_button):
-            button.setFont(self._theme.font(Size.CAPTION))
 
     def _points(self, start: float, end: float) -> tuple[Floats, Floats]:
         window = self._toolbar.window_box.currentData()
@@ -427,10 +420,9 @@ class Charts(QFrame):
         self.goalChanged.emit(seconds)
 
 
-def _small_button() -> QToolButton:
-    button = QToolButton()
-    button.setProperty("small", True)
-    button.setProperty("outlined", True)
+def _small_button(theme: Theme) -> ToolButton:
+    button = ToolButton(small=True, outlined=True)
+    button.setFont(theme.font(Size.CAPTION))
     button.setCheckable(True)
     button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     return button

@@ -8,7 +8,7 @@ from functools import partial
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QFontMetricsF, QPalette
-from PySide6.QtWidgets import QFrame, QGraphicsView, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGraphicsView, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from dropline_desktop.charts.axes import TimeAxis
 from dropline_desktop.charts.contents import CHARTS, LANES
@@ -16,6 +16,7 @@ from dropline_desktop.charts.history import Floats
 from dropline_desktop.charts.lanes.strip import LaneStrip
 from dropline_desktop.charts.marks import Mark
 from dropline_desktop.charts.strip import Strip
+from dropline_desktop.parts import Rule, mute
 from dropline_desktop.theme import Size, Space, Theme
 
 #: Milliseconds between two strips that are drawn one by one, in which the window is free.
@@ -63,8 +64,8 @@ class Stack(QWidget):
             strip.curvesChanged.connect(self.changed)
             strip.dressed.connect(self.changed)
         self._bottom.plot.sigXRangeChanged.connect(self.changed)
-        theme.changed.connect(self._dress)
-        self._dress()
+        self._moment.setFont(theme.font(Size.CAPTION))
+        mute(self._moment)
 
     def named(self, name: str) -> Strip:
         """The strip of a chart, by its name."""
@@ -190,9 +191,7 @@ class Stack(QWidget):
         column.setContentsMargins(0, 0, 0, Space.XS)
         column.setSpacing(0)
         for strip in self.strips:
-            rule = QFrame()
-            rule.setProperty("rule", True)
-            rule.setFixedHeight(1)
+            rule = Rule()
             column.addWidget(rule)
             column.addWidget(strip, strip.chart.height)
             if strip.chart is LANES:
@@ -201,10 +200,6 @@ class Stack(QWidget):
         self._moment.setAlignment(Qt.AlignmentFlag.AlignRight)
         self._moment.setContentsMargins(0, 0, Space.S, 0)
         self._bottom.add_footer(self._moment)
-
-    def _dress(self) -> None:
-        self._moment.setFont(self._theme.font(Size.CAPTION))
-        self._moment.setStyleSheet(f"color: {self._theme.colours.muted}")
 
 
 def _paint(strip: Strip) -> None:

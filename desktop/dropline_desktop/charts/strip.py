@@ -18,6 +18,7 @@ from dropline_desktop.charts.marks import MarksItem
 from dropline_desktop.charts.plot import Plot
 from dropline_desktop.charts.readout import Readout
 from dropline_desktop.language import worded
+from dropline_desktop.parts import mute
 from dropline_desktop.theme import Size, Space, Theme
 
 _LEGEND_DIGITS = 28  # width of the legend
@@ -188,7 +189,7 @@ class Strip(QWidget):
         self._title.setFont(title)
         for label in (self._unit, self._promise):
             label.setFont(caption)
-            label.setStyleSheet(f"color: {self._theme.colours.muted}")
+            mute(label)
         self._legend.setFixedWidth(QFontMetrics(caption).horizontalAdvance("8" * _LEGEND_DIGITS))
         ratio = self.devicePixelRatioF()
         self.cross.setPen(pg.mkPen(self._theme.colour("muted"), width=ratio))

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMenu, QToolButton
 
 from dropline_desktop import format
 from dropline_desktop.language import worded
+from dropline_desktop.parts import ToolButton
 from dropline_desktop.theme import Space
 
 #: Windows that figures may be taken over, in seconds.
@@ -104,8 +105,8 @@ def _choice(seconds: tuple[float, ...]) -> QComboBox:
     return box
 
 
-def button() -> QToolButton:
+def button() -> ToolButton:
     """A button of a bar over charts."""
-    button = QToolButton()
+    button = ToolButton()
     button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     return button

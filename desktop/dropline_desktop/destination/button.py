@@ -7,12 +7,13 @@ from PySide6.QtGui import QAction, QActionGroup, QResizeEvent
 from PySide6.QtWidgets import QMenu, QSizePolicy, QToolButton
 
 from dropline_desktop.language import worded
+from dropline_desktop.parts import ToolButton
 from dropline_desktop.settings import Settings
 from dropline_desktop.text import printable
 from dropline_desktop.theme import Size, Space, Theme
 
 
-class DestinationButton(QToolButton):
+class DestinationButton(ToolButton):
     """Shows where files go, and remembers another choice for the next start."""
 
     #: The choice is another one.
@@ -20,8 +21,7 @@ class DestinationButton(QToolButton):
 
     def __init__(self, theme: Theme, settings: Settings, edit: QAction) -> None:
         """`edit` opens the dialog of the targets."""
-        super().__init__()
-        self._theme = theme
+        super().__init__(small=True)
         self._settings = settings
         self._menu = QMenu(self)
         self._end = self._menu.addSeparator()
@@ -31,12 +31,10 @@ class DestinationButton(QToolButton):
         self._actions: list[QAction] = []
         self._words = ""
         self.setObjectName("destination")
-        self.setProperty("small", True)
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.setMenu(self._menu)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        theme.changed.connect(self._dress)
-        self._dress()
+        self.setFont(theme.font(Size.CAPTION))
         worded(self, self.refresh)
 
     def refresh(self) -> None:
@@ -89,10 +87,6 @@ class DestinationButton(QToolButton):
         room = self.contentsRect().width() - 4 * Space.M
         fit = self.fontMetrics().elidedText(self._words, Qt.TextElideMode.ElideRight, room)
         self.setText(f"{_shown(fit)} ▾")
-
-    def _dress(self) -> None:
-        self.setFont(self._theme.font(Size.CAPTION))
-        self._elide()
 
 
 def _shown(name: str) -> str:

@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 from dropline.events import Proof
 from dropline_desktop.language import worded
 from dropline_desktop.limit import LimitBox
+from dropline_desktop.parts import Airy, alarm
 from dropline_desktop.settings import Settings
 from dropline_desktop.settings.profile import Profile, name_for, named
 from dropline_desktop.spoken import spoken
@@ -90,7 +91,7 @@ class DestinationDialog(QDialog):
 
     def _lay_out(self) -> None:
         self.list.setObjectName("targets")
-        self.list.setStyleSheet(f"QListView::item {{ padding: {Space.S}px; }}")
+        self.list.setItemDelegate(Airy(self.list, Space.S))
         self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.list.setMinimumWidth(220)
         self.secret.setEchoMode(QLineEdit.EchoMode.Password)
@@ -337,8 +338,7 @@ class DestinationDialog(QDialog):
         threading.Thread(target=run, name="destination", daemon=True).start()
 
     def _tell(self, well: bool, text: str, done: bool = True) -> None:
-        colours = self._theme.colours
-        self.answer.setStyleSheet(f"color: {colours.text if well else colours.failed}")
+        alarm(self.answer, not well)
         self.answer.setText(text)
         if done:
             self._working = False

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -21,6 +20,7 @@ from dropline_desktop.events.model import EventModel
 from dropline_desktop.events.view import EventView
 from dropline_desktop.icons import icon
 from dropline_desktop.language import worded
+from dropline_desktop.parts import ToolButton, mute
 from dropline_desktop.sentences import Kind
 from dropline_desktop.theme import Size, Space, Theme
 
@@ -43,12 +43,12 @@ class EventLog(QWidget):
         self.kind = QComboBox()
         self.search = QLineEdit()
         self._forgotten = QLabel()
-        self._clear = QToolButton()
+        mute(self._forgotten)
+        self._forgotten.setFont(theme.font(Size.CAPTION))
+        self._clear = ToolButton()
         self._typing = QTimer(self)
         self._set_up_filters()
         self._lay_out()
-        theme.changed.connect(self._dress)
-        self._dress()
         worded(self, self._word)
 
     def take(self, messages: list[Message]) -> None:
@@ -105,7 +105,3 @@ class EventLog(QWidget):
         self._forgotten.setVisible(count > 0)
         text = self.tr("{} older not kept").format(format.count(count))
         self._forgotten.setText(text)
-
-    def _dress(self) -> None:
-        self._forgotten.setFont(self._theme.font(Size.CAPTION))
-        self._forgotten.setStyleSheet(f"color: {self._theme.colours.muted}")

@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from dropline.report import Run
 from dropline_desktop import format
@@ -19,6 +19,7 @@ from dropline_desktop.charts.marks import Mark, mark_of
 from dropline_desktop.charts.past import Loader
 from dropline_desktop.charts.stack import Stack
 from dropline_desktop.language import worded
+from dropline_desktop.parts import Card
 from dropline_desktop.theme import Theme
 
 #: Seconds that rates and times may be taken over; about a hundredth of what is shown.
@@ -26,7 +27,7 @@ _WINDOWS = (0.1, 1.0, 5.0, 10.0, 60.0, 600.0, 3600.0, 6 * 3600.0)
 _UNKNOWN: Floats = np.full(len(COLUMNS), np.nan)
 
 
-class View(QFrame):
+class View(Card):
     """Shows a `Run`: its past from its start to its end, and wherever the user goes from there."""
 
     spanChanged = Signal()
@@ -41,10 +42,9 @@ class View(QFrame):
         self._soon = QTimer(self)  # draws after the event that asks for it
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self.draw)
-        self.setProperty("card", True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         column = QVBoxLayout(self)
-        column.setContentsMargins(1, 1, 1, 1)
+        column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._stack)
         self._stack.pointed.connect(self._point)
         self._stack.changed.connect(self._changed)

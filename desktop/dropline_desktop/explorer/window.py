@@ -57,7 +57,6 @@ class Explorer(QWidget):
         self._keep_next = False
         self.setObjectName("explorer")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        theme.dress(self)
         self._reader = Reader(self)
         self._writer = Writer(self)
         self.view = View(theme)

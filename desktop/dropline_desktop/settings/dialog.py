@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from dropline_desktop.charts.export import Writer
 from dropline_desktop.language import worded
+from dropline_desktop.parts import Airy, alarm, mute
 from dropline_desktop.scrolled import Scrolled
 from dropline_desktop.settings import exchange
 from dropline_desktop.settings.editors import Editor
@@ -57,7 +58,6 @@ class Row(QWidget):
         row.setSpacing(Space.XL)
         row.addLayout(words, 1)
         row.addWidget(self.editor, 0, Qt.AlignmentFlag.AlignTop)
-        theme.changed.connect(self._dress)
         self._dress()
 
     def word(self) -> None:
@@ -87,7 +87,7 @@ class Row(QWidget):
     def _dress(self) -> None:
         self._label.setFont(self._theme.font(Size.TITLE))
         self._note.setFont(self._theme.font(Size.CAPTION))
-        self._note.setStyleSheet(f"color: {self._theme.colours.muted}")
+        mute(self._note)
 
 
 class SettingsDialog(QDialog):
@@ -110,7 +110,6 @@ class SettingsDialog(QDialog):
         self._writer = Writer(self)
         self._lay_out()
         self._connect()
-        theme.changed.connect(self._dress)
         self._dress()
         worded(self, self._word)
 
@@ -158,7 +157,7 @@ class SettingsDialog(QDialog):
         self.search.setObjectName("settingsSearch")
         self.search.setClearButtonEnabled(True)
         self.sections.setObjectName("settingsSections")
-        self.sections.setStyleSheet(f"QListView::item {{ padding: {Space.S}px; }}")
+        self.sections.setItemDelegate(Airy(self.sections, Space.S))
         self._nothing.setWordWrap(True)
         for text in (self.answer, self._nothing):
             text.setTextFormat(Qt.TextFormat.PlainText)
@@ -291,6 +290,5 @@ class SettingsDialog(QDialog):
         self.refresh()
 
     def _tell(self, text: str, *, well: bool = True) -> None:
-        colours = self._theme.colours
-        self.answer.setStyleSheet(f"color: {colours.text if well else colours.failed}")
+        alarm(self.answer, not well)
         self.answer.setText(text)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from dropline.bus import EventBus
 from dropline.events import Message
@@ -12,12 +13,13 @@ from dropline_desktop import format
 from dropline_desktop.icons import icon
 from dropline_desktop.instruments import Instruments
 from dropline_desktop.language import worded
+from dropline_desktop.parts import Card
 from dropline_desktop.simulation.plan import Plan
 from dropline_desktop.text import unbroken
 from dropline_desktop.theme import Size, Space, Theme
 
 
-class Banner(QFrame):
+class Banner(Card):
     """Says that nothing here is real, and what theory expects of it."""
 
     def __init__(self, theme: Theme, plan: Plan) -> None:
@@ -31,6 +33,9 @@ class Banner(QFrame):
         self.setObjectName("simulationBanner")
         for label in (self._title, self.words):
             label.setWordWrap(True)
+            label.setForegroundRole(QPalette.ColorRole.HighlightedText)
+        self._title.setFont(theme.font(Size.FIGURE))
+        self.words.setFont(theme.font(Size.BODY))
         text = QVBoxLayout()
         text.setSpacing(Space.XS)
         text.addWidget(self._title)
@@ -68,13 +73,10 @@ class Banner(QFrame):
         self.words.setText(unbroken(f"{self._plan.describe()} {text}"))
 
     def _dress(self) -> None:
-        colours = self._theme.colours
-        self._title.setFont(self._theme.font(Size.FIGURE))
-        self.words.setFont(self._theme.font(Size.BODY))
-        self.setStyleSheet(
-            f"#simulationBanner {{ background: {colours.waiting}; border-radius: 6px; }}"
-            f"#simulationBanner QLabel {{ color: {colours.on_accent}; background: none; }}"
-        )
+        palette, colour = QPalette(), self._theme.colour("waiting")
+        for role in (QPalette.ColorRole.Base, QPalette.ColorRole.Mid):
+            palette.setColor(role, colour)
+        self.setPalette(palette)
 
 
 class SimulationPage(QWidget):

@@ -17,7 +17,6 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QSizePolicy,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -26,6 +25,7 @@ from dropline.events import Message, ScanFinished, ScanProgressed
 from dropline_desktop import format
 from dropline_desktop.icons import icon
 from dropline_desktop.language import worded
+from dropline_desktop.parts import ToolButton, alarm
 from dropline_desktop.theme import Size, Space, Theme
 from dropline_desktop.transfers.model import TransfersModel
 from dropline_desktop.transfers.rows import THERE, UNFINISHED, State
@@ -105,8 +105,6 @@ class TransfersPanel(QWidget):
         self.search.textChanged.connect(lambda: self._typing.start())
         self.model.counted.connect(self._count_soon)
         self.view.selectionModel().currentRowChanged.connect(self._tell_why)
-        theme.changed.connect(self._dress)
-        self._dress()
         worded(self, self._word)
 
     def take(self, messages: list[Message]) -> None:
@@ -124,10 +122,10 @@ class TransfersPanel(QWidget):
 
     # --- parts ------------------------------------------------------------------------------
 
-    def _chip(self, name: str) -> QToolButton:
-        chip = QToolButton(self)
+    def _chip(self, name: str) -> ToolButton:
+        chip = ToolButton(self, small=True)
         chip.setCheckable(True)
-        chip.setProperty("small", True)
+        chip.setFont(self._theme.font(Size.CAPTION))
         chip.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._filters.addButton(chip)
         return chip
@@ -167,6 +165,7 @@ class TransfersPanel(QWidget):
         """The whole of a reason that the list has no room for."""
         why = QLabel()
         why.setObjectName("transfersWhy")
+        alarm(why)
         why.setTextFormat(Qt.TextFormat.PlainText)
         why.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         why.setWordWrap(True)
@@ -210,10 +209,6 @@ class TransfersPanel(QWidget):
     def show_only(self, name: str) -> None:
         """Choose one of the `FILTERS`."""
         self._chips[name].setChecked(True)
-
-    def _dress(self) -> None:
-        self._why.setStyleSheet(f"color: {self._theme.colours.failed}")
-        self._count()
 
     def _word(self) -> None:
         for chip in self._chips.values():
@@ -288,7 +283,6 @@ class TransfersPanel(QWidget):
             count = sum(counts[state] for state in FILTERS[name] or State)
             chip.setText(f"{format.count(count)}\n{self._filter_name(name)}")
             chip.setAccessibleName(f"{self._filter_name(name)}: {format.count(count)}")
-            chip.setFont(self._theme.font(Size.CAPTION))
             chip.setVisible(name not in RARE or count > 0 or chip.isChecked())
         self._place_chips()
         self._tell_why()

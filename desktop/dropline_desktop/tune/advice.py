@@ -11,6 +11,7 @@ from dropline_desktop import format
 from dropline_desktop import quantities as q
 from dropline_desktop.help import HelpButton
 from dropline_desktop.language import worded
+from dropline_desktop.parts import mute, tint
 from dropline_desktop.sentences import tuning
 from dropline_desktop.text import unbroken
 from dropline_desktop.theme import Size, Space, Theme
@@ -75,8 +76,7 @@ class AdviceCard(QWidget):
         limit = advice.bottleneck if advice is not None else None
         _say(self.bottleneck, "" if limit is None else tuning(limit))
         if check is not None:
-            colour = self._theme.colour(_VERDICTS.get(check.verdict, "muted")).name()
-            self.check.setStyleSheet(f"color: {colour}")
+            tint(self.check, self._theme.colour(_VERDICTS.get(check.verdict, "muted")))
         self.apply.setVisible(best is not None)
         if advice is not None and best is not None:
             used = best == advice.workers
@@ -138,7 +138,7 @@ class AdviceCard(QWidget):
         self.done.setFont(self._theme.font(Size.TITLE))
         for label in (self.check, self.bottleneck):
             label.setFont(self._theme.font(Size.CAPTION))
-        self.bottleneck.setStyleSheet(f"color: {self._theme.colours.muted}")
+        mute(self.bottleneck)
         self._tell()
 
 

@@ -13,6 +13,7 @@ from dropline.tuning import AutopilotChanged, AutopilotMoved, Recommendation
 from dropline_desktop import format
 from dropline_desktop.help import HelpButton
 from dropline_desktop.language import worded
+from dropline_desktop.parts import mute
 from dropline_desktop.sentences import tuning
 from dropline_desktop.theme import Size, Space, Theme
 
@@ -40,7 +41,7 @@ class AutopilotBox(QWidget):
         self._set_up()
         self.bounds = FIRST_BOUNDS
         self._lay_out()
-        theme.changed.connect(self._dress)
+        self._dress()
         worded(self, self._word)
 
     @property
@@ -144,10 +145,9 @@ class AutopilotBox(QWidget):
                 "and it is off at once.</p>"
             ),
         )
-        self._dress()
         self._tell()
 
     def _dress(self) -> None:
         for label in (*self._captions, self.log):
             label.setFont(self._theme.font(Size.CAPTION))
-        self.log.setStyleSheet(f"color: {self._theme.colours.muted}")
+        mute(self.log)

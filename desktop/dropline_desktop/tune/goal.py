@@ -48,7 +48,7 @@ class GoalChoice(QWidget):
         self._help = HelpButton(theme)
         self._set_up()
         self._lay_out()
-        theme.changed.connect(self._dress)
+        self._dress()
         worded(self, self._word)
         self._show_editor()
 
@@ -136,7 +136,6 @@ class GoalChoice(QWidget):
                 "file (Wq). The article sets no goals; its response time is τ = L/μ.</p>"
             ),
         )
-        self._dress()
 
     def _chosen(self) -> None:
         kind = GoalKind(self.box.currentData())

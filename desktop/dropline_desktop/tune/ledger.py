@@ -198,7 +198,7 @@ class LedgerWindow(QDialog):
         column.setSpacing(Space.M)
         column.addWidget(self.table, 1)
         column.addLayout(foot)
-        theme.changed.connect(self._dress)
+        self._dress()
         worded(self, self._word)
 
     def _word(self) -> None:
@@ -206,7 +206,6 @@ class LedgerWindow(QDialog):
         self.table.setAccessibleName(self.windowTitle())
         self.export.setText(self.tr("Export as CSV…"))
         self._close.setText(self.tr("Close"))
-        self._dress()
 
     def _dress(self) -> None:
         self.accuracy.setFont(self._theme.font(Size.BODY))

@@ -30,6 +30,7 @@ from dropline.tuning import (
 from dropline_desktop.charts.export import Writer, ask_for_file
 from dropline_desktop.help import HelpButton
 from dropline_desktop.language import worded
+from dropline_desktop.parts import mute
 from dropline_desktop.text import unbroken
 from dropline_desktop.theme import Size, Space, Theme
 from dropline_desktop.tune.advice import AdviceCard
@@ -273,6 +274,6 @@ class TunePanel(QWidget):
     def _dress(self) -> None:
         for label in (self._key, self._accuracy_words):
             label.setFont(self._theme.font(Size.CAPTION))
-            label.setStyleSheet(f"color: {self._theme.colours.muted}")
+            mute(label)
         self._pointed.setFont(self._theme.font(Size.BODY))
         self._tell_key()

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QV
 from dropline.tuning import ProbeChanged
 from dropline_desktop.help import HelpButton
 from dropline_desktop.language import worded
+from dropline_desktop.parts import mute
 from dropline_desktop.sentences import tuning
 from dropline_desktop.theme import Size, Space, Theme
 
@@ -35,7 +36,7 @@ class ProbeBox(QWidget):
         self._lay_out()
         self.progress.hide()
         self.words.hide()
-        theme.changed.connect(self._dress)
+        self._dress()
         worded(self, self._word)
 
     def show_state(self, probe: ProbeChanged) -> None:
@@ -71,7 +72,6 @@ class ProbeBox(QWidget):
                 "the Universal Scalability Law. The article's μ is that of one worker.</p>"
             ),
         )
-        self._dress()
         self._tell()
 
     def _lay_out(self) -> None:
@@ -87,4 +87,4 @@ class ProbeBox(QWidget):
 
     def _dress(self) -> None:
         self.words.setFont(self._theme.font(Size.CAPTION))
-        self.words.setStyleSheet(f"color: {self._theme.colours.muted}")
+        mute(self.words)

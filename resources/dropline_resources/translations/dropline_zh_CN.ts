@@ -2357,13 +2357,6 @@
     </message>
 </context>
 <context>
-    <name>Figures</name>
-    <message>
-        <source>What is {}?</source>
-        <translation>什么是{}？</translation>
-    </message>
-</context>
-<context>
     <name>FleetWindow</name>
     <message>
         <source>Workers</source>
@@ -3844,13 +3837,6 @@
     <message>
         <source>&lt;p&gt;The edges weigh more than a fifth now: the line is filling or emptying, so L = X·W by itself says little about this window.&lt;/p&gt;</source>
         <translation>&lt;p&gt;此刻边界部分超过五分之一：系统正在积压或排空，单凭 L = X·W 不足以说明这个窗口。&lt;/p&gt;</translation>
-    </message>
-</context>
-<context>
-    <name>Tile</name>
-    <message>
-        <source>What is {}?</source>
-        <translation>什么是{}？</translation>
     </message>
 </context>
 <context>

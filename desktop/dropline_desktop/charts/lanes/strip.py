@@ -20,6 +20,7 @@ from dropline_desktop.charts.lanes.raster import Ground, Look, lane_edges
 from dropline_desktop.charts.overlay import Overlay
 from dropline_desktop.charts.strip import Strip
 from dropline_desktop.language import worded
+from dropline_desktop.parts import mute
 from dropline_desktop.theme import Size, Space, Theme
 
 #: The colour of each look, by its name in the theme, and what it stands for.
@@ -164,8 +165,7 @@ class LaneStrip(Strip):
 
     def _dress_words(self) -> None:
         self._words.setFont(self._theme.font(Size.CAPTION))
-        muted = self._theme.colours.muted
-        self._words.setStyleSheet(f"color: {muted}")
+        mute(self._words)
         self._key = "<br>".join(
             f'<span style="color: {self._theme.colour(name).name()}">■</span> '
             f"{QCoreApplication.translate('Charts', str(text))}"
