@@ -15,11 +15,11 @@ import time
 from PySide6.QtCore import QChildEvent, QCoreApplication, QEvent, QObject, Slot
 from PySide6.QtWidgets import QDialog
 
-#: Seconds that the GUI thread has the right of way at most.
-LONGEST = 0.1
-#: It takes it again after this share of the time that it last had it, so that the work goes on
-#: under a window that is never at rest.
-REST = 0.25
+#: Seconds that the GUI thread has the right of way at most at a time, and without a rest.
+LONGEST, MOST = 0.1, 0.3
+#: It earns so many seconds of it in each second of rest, so that the work goes on under a window
+#: that is never at rest.
+EARNS = 4.0
 #: After everything else that waits in the event loop, the painting included.
 _LAST = -1000
 #: What makes a window much to do: to be painted or shown, other colours, another language.
@@ -39,19 +39,24 @@ class RightOfWay(QObject):
         self._over = QEvent.Type(QEvent.registerEventType())
         self._free = threading.Event()
         self._free.set()
-        self._taken = self._ended = 0.0
+        self._taken = self._ended = time.monotonic()
+        self._left = MOST
         self._asked = False
 
     @Slot()
     def take(self) -> None:
         """From now on others stand aside. For the GUI thread."""
-        now = time.monotonic()
-        if now - self._ended >= REST * (self._ended - self._taken):
-            self._taken = now
+        if self._free.is_set():
+            now = time.monotonic()
+            earned = EARNS * (now - self._ended)
+            self._left = min(MOST, self._left - (self._ended - self._taken) + earned)
+            self._taken = self._ended = now
+            if self._left <= 0.0:
+                return
             self._free.clear()
-            if not self._asked:
-                self._asked = True
-                QCoreApplication.postEvent(self, QEvent(self._over), _LAST)
+        if not self._asked:
+            self._asked = True
+            QCoreApplication.postEvent(self, QEvent(self._over), _LAST)
 
     def give_way(self) -> None:
         """Return when the GUI thread does not have the right of way. For any other thread."""
