@@ -49,8 +49,8 @@ from dropline_desktop.theme import Mode
 #: can bear together with the window: in a line that falls behind, memory holds what waits.
 EVENTS, RATE = 1_000_000, 1_000.0
 QUICK_EVENTS = 30_000
-#: Seconds of a round, and rounds of a simulation.
-ROUND, ROUNDS = 0.5, 4
+#: Seconds from one change to the next, and rounds of changes in a simulation.
+PAUSE, ROUNDS = 0.5, 4
 #: The share of the events after which all that is made once is there.
 WARM = 0.3
 #: Seconds in which what has ended is gone.
@@ -123,11 +123,14 @@ class Soak:
             with self._timed("a simulation begins"):
                 app.simulation.start(plan)
             app.simulation.line.station.watch(self._take)
+            self._go_on(PAUSE)
         mode, language = next(self._changes)
         with self._timed("another theme"):
             app.window.choose_theme(mode)
+        self._go_on(PAUSE)
         with self._timed("another language"):
             app.window.choose_language(language)
+        self._go_on(PAUSE)
         for spin in (app.window.tuner.spin, app.simulation.page.instruments.tuner.spin):
             spin.setValue(draw.randint(1, MOST_WORKERS))
         dialog = draw.choice(
@@ -136,7 +139,7 @@ class Soak:
         )  # fmt: skip
         with self._timed("a dialog opens"):
             dialog.show()
-        self._go_on(ROUND)
+        self._go_on(PAUSE)
         dialog.close()
         if number % ROUNDS == ROUNDS - 1:
             app.simulation.stop()

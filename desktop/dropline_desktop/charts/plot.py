@@ -39,6 +39,7 @@ class Plot(pg.PlotWidget):
         view.setLimits(minXRange=1.0, maxXRange=31 * 86_400.0)
         times.setStyle(showValues=labelled)
         for axis in self._axes:
+            axis.enableAutoSIPrefix(False)  # the chart has its units in the legend
             axis.setStyle(tickLength=0, tickAlpha=255, maxTickLevel=0)
             axis.setGrid(255)
             axis.setZValue(-1)  # the grid behind the curves
