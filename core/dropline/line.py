@@ -43,6 +43,9 @@ _log = logging.getLogger(__name__)
 SCANS = 4
 #: Files of an earlier run that are taken up at a time.
 RESTORED = 1000
+#: A walk of so many files a second waits for no disk but for a processor. While there is one, all
+#: workers use this share of one together: the walk is over the sooner, the files are sent as soon.
+FAST, BESIDE_WALK = 5000, 0.15
 
 
 class Line(Operation[Upload, Receipt]):
@@ -98,10 +101,11 @@ class Line(Operation[Upload, Receipt]):
             give_way=give_way,
             clock=clock,
         )
-        super().__init__(station, bus, workers=workers, clock=clock)
+        super().__init__(station, bus, workers=workers, give_way=give_way, clock=clock)
         self._scanners = ThreadPoolExecutor(SCANS, thread_name_prefix="scan")
         self._drops = itertools.count(1)
         self._scans: dict[str, threading.Event] = {}
+        self._fast: set[str] = set()  # drops whose walk needs a processor rather than a disk
         self._going_on = False
 
     def start(self) -> None:
@@ -252,6 +256,7 @@ class Line(Operation[Upload, Receipt]):
         self, drop: str, number: int, roots: Sequence[Root], stop: threading.Event, again: bool
     ) -> None:
         found = size = refused = 0
+        began = self._clock()
         try:
             target, certain = self._identify()
             for taken in walk_in(
@@ -268,6 +273,7 @@ class Line(Operation[Upload, Receipt]):
                 refused += len(taken.refused)
                 size += taken.size
                 self._bus.post(ScanProgressed(drop, found, size, refused))
+                self._hurry(drop, fast=found >= FAST * (self._clock() - began))
             if not self._closed:  # else it goes on in the next run
                 self._journal.walked(number)
         except Exception as error:  # noqa: BLE001 - told as an event
@@ -279,7 +285,17 @@ class Line(Operation[Upload, Receipt]):
     def _end_scan(self, drop: str, event: ScanFinished) -> None:
         with self._lock:
             del self._scans[drop]
+        self._hurry(drop, fast=False)
         self._bus.post(event)
+
+    def _hurry(self, drop: str, *, fast: bool) -> None:
+        """Let a walk that is fast go on at once, and send what it finds the faster afterwards."""
+        with self._lock:
+            (self._fast.add if fast else self._fast.discard)(drop)
+            if self._fast:
+                self.station.ration.begin(BESIDE_WALK)
+            else:
+                self.station.ration.end()
 
     def _take_rested(self, paths: Sequence[str]) -> None:
         folder = self._watcher.folder_of(paths[0])

@@ -44,9 +44,10 @@ class Operation(Generic[ItemT, ResultT]):
         bus: EventBus,
         *,
         workers: int,
+        give_way: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`workers`: how many to begin with, at `start`."""
+        """`workers`: how many to begin with. `give_way` is called in long computations."""
         self.station = station
         #: Observes the station; any thread may read it.
         self.meter = Meter(clock())
@@ -58,7 +59,9 @@ class Operation(Generic[ItemT, ResultT]):
         self._sampler = Sampler(station, self.meter, bus.post, clock=clock)
         self._commands = ThreadPoolExecutor(1, thread_name_prefix=f"{station.name} commands")
         #: Says what the station would do with other workers, once it is started.
-        self.tuner = Tuner(station, self.meter, bus.post, self._resize_unless, clock=clock)
+        self.tuner = Tuner(
+            station, self.meter, bus.post, self._resize_unless, give_way=give_way, clock=clock
+        )
         self._lock = threading.Lock()
         self._closed = False
 

@@ -414,6 +414,9 @@ class Application(QObject):
 
 def make_qt(arguments: Sequence[str] = ("dropline",)) -> QApplication:
     """The QApplication, named."""
+    # Qt fills a shape in several threads, and waits for them without letting go of Python. Where
+    # others work too, they come late: a curve that takes 0.3 ms took 5.
+    os.environ.setdefault("QT_NO_GUI_THREADPOOL", "1")
     qt = QApplication(list(arguments))
     qt.setApplicationName("dropline")
     qt.setApplicationDisplayName("Dropline")

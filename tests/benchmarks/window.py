@@ -62,6 +62,8 @@ LIMIT_BARE = 30.0
 #: Seconds without a new file in the journal after which it has all.
 SETTLED = 3.0
 WORKERS = 4
+#: Milliseconds over which a stall is one too long.
+LONG = 50.0
 
 
 @dataclass(slots=True)
@@ -192,6 +194,7 @@ class Heartbeat(QObject):
             "p50": float(np.percentile(stalls, 50)),
             "p99": float(np.percentile(stalls, 99)),
             "longest": float(stalls[longest]),
+            "long": int(np.count_nonzero(stalls > LONG)),
             "own": float(gaps[longest, 1]),
         }
 
@@ -361,11 +364,12 @@ def _stalls(window: dict[str, Any]) -> Table:
     for row, key, aim in (
         ("median", "p50", ""),
         ("99th percentile", "p99", ""),
-        ("longest", "longest", "< 50"),
+        ("longest", "longest", f"< {LONG:.0f}"),
+        (f"how many over {LONG:.0f} ms", "long", "0"),
         ("its own CPU in that one", "own", ""),
     ):
         phases = (window[phase].get(key) for phase in ("idle", "walking", "sending"))
-        table.rows.append([row, *("–" if x is None else f"{x:.1f}" for x in phases), aim])
+        table.rows.append([row, *("–" if x is None else f"{x:.4g}" for x in phases), aim])
     return table
 
 

@@ -43,7 +43,7 @@ from dropline.events import (
     WorkersChanged,
 )
 from dropline.home import Home
-from dropline.line import Line
+from dropline.line import BESIDE_WALK, Line
 from dropline.meter import measure, read_log
 from dropline.receiver import Receiver
 from dropline.station import MAX_WORKERS, MIN_RATE, Reading
@@ -995,3 +995,24 @@ def test_threads_that_work_give_way_between_two_files(
     assert asked["CP Server Thread"] >= 30
     assert asked["receiver writer"] >= 1
     assert asked["scan"] >= 1
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_workers_make_do_with_less_while_a_walk_is_fast(
+    receiver: Receiver,
+    make_line: MakeLine,
+    heard: Any,
+    until: Until,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fast: bool,
+) -> None:
+    monkeypatch.setattr("dropline.line.FAST", 0.0 if fast else float("inf"))
+    for number in range(30):
+        write(tmp_path / "tree" / f"{number}")
+    line, rationed = make_line(receiver.url), []
+    begin = line.station.ration.begin
+    monkeypatch.setattr(line.station.ration, "begin", lambda x: (rationed.append(x), begin(x)))
+    send(line, heard, until, tmp_path / "tree")
+    assert rationed == ([BESIDE_WALK] if fast else [])
+    assert line.station.ration.over

@@ -30,6 +30,7 @@ from dropline.station import (
     Station,
     TransientError,
     Unreached,
+    ration,
 )
 
 
@@ -739,6 +740,31 @@ def test_a_small_job_is_served_while_large_ones_take_long() -> None:
         until(lambda: stories.of[small][-1] == "finished small")
         go.set()
         assert line.wait_drained(60)
+
+
+# --- the ration of the processor ------------------------------------------------------------------
+
+
+def test_what_was_served_is_told_before_the_worker_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ration, "LONGEST", 60.0)
+    stories = Stories()
+    with station(Floor(), stories, workers=1) as line:
+        line.ration.begin(1e-12)  # hours, for a few microseconds
+        first, second = line.submit(items(2))
+        until(lambda: stories.of[first][-1].startswith("finished"))
+        assert stories.of[second] == ["arrived"]
+        line.ration.end()
+        assert line.wait_drained(60)
+
+
+def test_a_worker_that_rests_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ration, "LONGEST", 60.0)
+    stories = Stories()
+    with station(Floor(), stories, workers=1) as line:
+        line.ration.begin(1e-12)
+        first, _ = line.submit(items(2))
+        until(lambda: stories.of[first][-1].startswith("finished"))
+        assert line.close(30)
 
 
 # --- holding --------------------------------------------------------------------------------------

@@ -170,6 +170,18 @@ def test_an_outlier_is_bent_away_not_obeyed() -> None:
     assert other.peak.value == pytest.approx(one.peak.value, rel=0.1)
 
 
+def test_others_may_go_first_in_the_middle_of_a_fit() -> None:
+    asked = 0
+
+    def between() -> None:
+        nonlocal asked
+        asked += 1
+
+    measured = counted([1, 2, 4, 8, 16], 0.05, 0.001)
+    assert fit(measured, refits=10, between=between) == fit(measured, refits=10)
+    assert asked >= 10
+
+
 def test_it_repeats_with_its_seed() -> None:
     measured = points("noisy-3%")
     assert fitted(measured, refits=20) == fitted(measured, refits=20)

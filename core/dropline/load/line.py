@@ -66,18 +66,20 @@ class LoadLine(Operation[Upload, Receipt]):
         items: Items | None = None,
         workers: int = 4,
         patience: float = math.inf,
+        give_way: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`items`: what the jobs are, by default names for a target that does not look.
 
-        The others are as of `Line`.
+        `give_way` is not called by its workers: they take as long as was drawn. The others are as
+        of `Line`.
         """
         self.target = target
         self._load = load
         self._items = items or Names()
         self._attendant = _Attendant(bus, target, self._items)
         station = Station(STATION, target.connect, self._attendant, patience=patience, clock=clock)
-        super().__init__(station, bus, workers=workers, clock=clock)
+        super().__init__(station, bus, workers=workers, give_way=give_way, clock=clock)
         self._stop = threading.Event()
         self._over = threading.Event()
         self._source = threading.Thread(target=self._generate, name="load", daemon=True)

@@ -29,6 +29,7 @@ from dropline.station.counts import Counts
 from dropline.station.hooks import Hooks
 from dropline.station.limit import Limit
 from dropline.station.queue import SMALL, Order, Queue
+from dropline.station.ration import Ration
 from dropline.station.retry import Backoff
 from dropline.station.shelf import Shelf
 from dropline.station.work import (
@@ -97,6 +98,8 @@ class Station(Generic[ItemT, ResultT]):
         self.name = name
         #: On the bytes a second of all workers together; its rate may be set at any time.
         self.limit = Limit()
+        #: On what workers use of the processor.
+        self.ration = Ration()
         self._make_worker = make_worker
         self._hooks = hooks
         self._backoff = backoff or Backoff()
@@ -288,6 +291,7 @@ class Station(Generic[ItemT, ResultT]):
             running = self._in_service(None)
             threads = list(self._threads)
             self._changed.notify_all()
+        self.ration.end()
         for service in running:
             service.attempt.abort()
         deadline = time.monotonic() + timeout
@@ -496,10 +500,13 @@ class Station(Generic[ItemT, ResultT]):
         try:
             while (taken := self._take(worker, number)) is not None:
                 if taken:
+                    self._give_way()
+                    used = time.thread_time()
                     self._hooks.started([service.job for service in taken], number)
                     outcomes = self._serve(worker, taken)
                     self._give_way()
                     self._settle(taken, outcomes)
+                    self.ration.rest(time.thread_time() - used, self._running)
                 self._refill()
         finally:
             worker.close()
@@ -633,6 +640,7 @@ class Station(Generic[ItemT, ResultT]):
         if finished:
             seconds = (self._clock() - taken[0].began) / len(taken)
             self._hooks.finished(finished, seconds)
+            self._give_way()
             with self._lock:
                 self._service.add_all((job.size for job, _ in finished), seconds)
                 self._depart([job for job, _ in finished], Kind.FINISH)

@@ -6,7 +6,7 @@ Parameters are α, β and γ, throughputs in units of the greatest measured.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,23 +31,30 @@ _OF_MEDIAN = 1.4826
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """The points: X in units of its greatest (`scale`)."""
+    """The points: X in units of its greatest (`scale`); `between` is called at every look."""
 
     n: Array
     x: Array
     weight: Array
     scale: float
     completions: Array | None
+    between: Callable[[], None] = lambda: None
 
     @classmethod
-    def of(cls, n: Array, x: Array, completions: Array | None) -> Data:
+    def of(
+        cls,
+        n: Array,
+        x: Array,
+        completions: Array | None,
+        between: Callable[[], None] = lambda: None,
+    ) -> Data:
         """Points of throughput `x` at `n` busy workers, from so many completions if they are known.
 
         Then a point weighs completions/x² (Poisson).
         """
         scale = float(x.max())
         weight = np.ones_like(x) if completions is None else np.sqrt(completions) * scale / x
-        return cls(n, x / scale, weight, scale, completions)
+        return cls(n, x / scale, weight, scale, completions, between)
 
 
 def law(p: Array, n: Array) -> Array:
@@ -100,9 +107,13 @@ def _best(
 ) -> Any:
     from scipy.optimize import least_squares
 
+    def residuals(p: Array) -> Array:
+        data.between()
+        return data.weight * (law(p, data.n) - data.x)
+
     found = [
         least_squares(
-            lambda p: data.weight * (law(p, data.n) - data.x),
+            residuals,
             start,
             jac=lambda p: data.weight[:, None] * _slopes(p, data.n),
             bounds=([least, 0, _TOLERANCE], [1, np.inf, np.inf]),

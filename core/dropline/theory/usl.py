@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -157,14 +157,21 @@ def points_by_busy(seconds: Mapping[int, float], completions: Mapping[int, int])
     ]
 
 
-def fit(points: Sequence[Point], *, refits: int = 200, seed: int = 0) -> Fit | None:
+def fit(
+    points: Sequence[Point],
+    *,
+    refits: int = 200,
+    seed: int = 0,
+    between: Callable[[], None] = lambda: None,
+) -> Fit | None:
     """Fit the law; None with fewer than three different numbers of workers.
 
     Weighted least squares on X, 0 ≤ α ≤ 1, β ≥ 0, γ > 0; γ is free, for one worker's rate is
     measured no better than any other. A point weighs completions/X² (Poisson), and outliers less
     (soft-L1); without completions all weigh alike. Standard errors are from JᵀJ, intervals from
     Student's t with n − 3 degrees of freedom; the peak's, and one-sided limits, from a parametric
-    bootstrap of `refits`, which repeats with the same `seed`. About 0.3 s with 200.
+    bootstrap of `refits`, which repeats with the same `seed`. About 0.3 s with 200;
+    `between` is called every few milliseconds of it.
     """
     for point in points:
         _check(point)
@@ -178,6 +185,7 @@ def fit(points: Sequence[Point], *, refits: int = 200, seed: int = 0) -> Fit | N
         np.array([point.workers for point in points], float),
         np.array([point.throughput for point in points], float),
         np.array([point.completions for point in points], float) if True in counted else None,
+        between,
     )
     found = curve.solve(data, curve.starts(data))
     scatter = curve.scatter(found, data)

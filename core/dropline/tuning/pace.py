@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -106,8 +107,10 @@ class Pace:
 class Fitting:
     """Keeps a fit, and makes it anew only when there is more to go by: it takes a while."""
 
-    def __init__(self) -> None:
+    def __init__(self, between: Callable[[], None]) -> None:
+        """`between` is called every few milliseconds of it."""
         self.fit: Fit | None = None
+        self._between = between
         self._rests_on: dict[float, int] = {}
 
     def update(self, snapshot: Snapshot) -> Fit | None:
@@ -118,7 +121,7 @@ class Fitting:
             not 1 / ANEW < jobs / self._rests_on[workers] < ANEW for workers, jobs in seen.items()
         ):
             self._rests_on = seen
-            self.fit = usl.fit(points, refits=REFITS)
+            self.fit = usl.fit(points, refits=REFITS, between=self._between)
         return self.usable
 
     @property

@@ -82,14 +82,16 @@ class Tuner:
         post: Callable[[Event], None],
         resize: Resize,
         *,
+        give_way: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Does nothing before `start`."""
+        """Does nothing before `start`. `give_way` is called in the middle of long computations."""
         self.ledger = Ledger()
         self._station = station
         self._meter = meter
         self._post = post
         self._resize = resize
+        self._give_way = give_way
         self._clock = clock
         self._goal = Goal()
         self._autopilot = Autopilot()
@@ -235,7 +237,7 @@ class Tuner:
         from dropline.tuning.pace import Fitting
         from dropline.tuning.predict import Model
 
-        self._fitting = self._fitting or Fitting()
+        self._fitting = self._fitting or Fitting(self._give_way)
         if not snapshot.services:
             return None
         return Model.of(snapshot, self._fitting.update(snapshot), _finish(counts))

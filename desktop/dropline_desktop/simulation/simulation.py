@@ -78,12 +78,12 @@ class Simulation(QObject):
         bus = QtBus("dropline/simulation", self)
         page = SimulationPage(self._theme, plan)
         seed = random.getrandbits(32)  # another one each time
-        # Its workers don't stand aside for the window: all they do is wait, as long as was drawn.
         line = LoadLine(
             Load(plan.arrivals, seed=seed),
             SimulatedTarget(plan.service, seed=seed),
             bus,
             workers=plan.workers,
+            give_way=self._right_of_way.give_way,
         )
         self._run = _Run(plan, line, bus, page)
         self._connect(self._run)
