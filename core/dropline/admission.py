@@ -28,6 +28,8 @@ from dropline.journal import Admission, Journal, JournalError, Record, State
 HERE = 1.0
 #: The other process says at least so often, in seconds, that it is still walking.
 PULSE = 0.1
+#: Files that come from there at a time, so that a window beside it soon has its turn.
+STEP = 250
 #: The argument by which a bundled program, which brings no interpreter, runs `main`.
 APART = "--admit-apart"
 # -P: nothing is imported from the folder that the program happens to run in.
@@ -117,11 +119,13 @@ def walk_in(
     try:
         for told in ahead:
             if told != _PULSE:
-                waiting, sent = (journal.records(jobs) for jobs in (told.waiting, told.sent))
-                # What the end of the other process came before is not there.
-                waiting = [record for record in waiting if record.state is State.WAITING]
-                admission = Admission(waiting, sent, [*told.changed])
-                yield Taken(told.found, told.size, told.refused, admission)
+                sent = Admission(sent=journal.records(told.sent), changed=[*told.changed])
+                yield Taken(told.found, told.size, told.refused, sent)
+                for at in range(0, len(told.waiting), STEP):
+                    records = journal.records(told.waiting[at : at + STEP])
+                    # What the end of the other process came before is not there.
+                    waiting = [record for record in records if record.state is State.WAITING]
+                    yield Taken(admission=Admission(waiting))
     finally:
         left = ahead.close()
         if not keep():
@@ -148,7 +152,7 @@ class _Told(NamedTuple):
     found: int = 0
     size: int = 0
     refused: Sequence[Refused] = ()
-    waiting: Collection[int] = ()
+    waiting: Sequence[int] = ()
     sent: Collection[int] = ()
     changed: Sequence[int] = ()
     failed: Sequence[tuple[int, int, str]] = ()

@@ -42,7 +42,7 @@ KEEP_DAYS = 90
 KEEP_ROWS = 2_000_000
 #: Finished files between two looks at what is to be forgotten.
 TRIM_EVERY = 100_000
-#: `os.fsencode` asks for them at every call.
+#: `os.fsencode` and `os.fsdecode` ask for them at every call.
 _ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
 
@@ -52,6 +52,9 @@ class State(IntEnum):
     WAITING = 0
     SENT = 1
     FAILED = 2
+
+
+_STATES = tuple(State)
 
 
 @dataclass(slots=True)
@@ -478,24 +481,12 @@ def _row(file: Record) -> tuple[int, bytes, bytes | None, bytes, int, int]:
 def _record(row: Sequence[Any]) -> Record:
     (number, path, source, name, size, mtime_ns, content, resume, state, attempts, priority, held,
      reason, file_id, sha256) = row  # fmt: skip
-    where = os.fsdecode(path)
+    where = path.decode(_ENCODING, _ERRORS)
+    where_read = where if source is None else source.decode(_ENCODING, _ERRORS)
     return Record(
-        path=where,
-        source=where if source is None else os.fsdecode(source),
-        name=name.decode("utf-8", "surrogateescape"),
-        size=size,
-        mtime_ns=mtime_ns,
-        id=number,
-        content=content,
-        resume=resume,
-        state=State(state),
-        attempts=attempts,
-        priority=priority,
-        held=bool(held),
-        reason=reason,
-        file_id=file_id,
-        sha256=sha256,
-    )
+        where, where_read, name.decode("utf-8", "surrogateescape"), size, mtime_ns, number, content,
+        resume, _STATES[state], attempts, priority, bool(held), reason, file_id, sha256,
+    )  # fmt: skip
 
 
 def _roots(text: str) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -115,16 +115,22 @@ class Database:
         """Close every connection."""
         self._engine.dispose()
 
-    def add(self, files: Sequence[StoredFile], contents: Mapping[str, bytes]) -> None:
+    def add(
+        self,
+        files: Sequence[StoredFile],
+        contents: Mapping[str, bytes],
+        between: Callable[[], None] = lambda: None,
+    ) -> None:
         """Commit rows, and by their ids the contents of those that are kept here, all or none.
 
-        Raises KeyTakenError; OSError when nothing was committed, UncertainError when perhaps.
+        `between` is called every few milliseconds of it. Raises KeyTakenError; OSError when nothing
+        was committed, UncertainError when perhaps.
         """
         try:
             with self.transaction() as connection:
-                self._add_files(connection, files)
+                self._add_files(connection, files, between)
                 if contents:
-                    self._add_contents(connection, list(contents.items()))
+                    self._add_contents(connection, list(contents.items()), between)
         except IntegrityError as error:
             raise KeyTakenError from error
 
@@ -248,9 +254,12 @@ class _Insert:
         processors = [kind.bind_processor(dialect) for kind in types]
         self._processors = [(i, p) for i, p in enumerate(processors) if p is not None]
 
-    def __call__(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
+    def __call__(
+        self, connection: Connection, rows: Sequence[Sequence[Any]], between: Callable[[], None]
+    ) -> None:
         if self._by_place:
             for values, places in tables(rows):
+                between()
                 bound = tuple(self._bound(values))
                 connection.exec_driver_sql(f"{self._into} VALUES {places}", bound)
         else:

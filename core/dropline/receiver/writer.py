@@ -167,7 +167,7 @@ class Writer:
                 self._folder.sync()
             self._give_way()
             try:
-                self._database.add([pending.row for pending in fresh], contents)
+                self._database.add([p.row for p in fresh], contents, self._give_way)
                 return
             except KeyTakenError:  # rare, so looked up only now
                 known = self._database.by_keys(p.key for p in group if p.key is not None)
