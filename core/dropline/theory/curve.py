@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import least_squares, nnls
 from scipy.special import stdtrit
 
 Array = NDArray[np.float64]
@@ -70,8 +71,6 @@ def _slopes(p: Array, n: Array) -> Array:
 
 def starts(data: Data) -> list[tuple[float, float, float]]:
     """The linear form N/X = 1/γ + (α/γ)(N − 1) + (β/γ)N(N − 1), none negative, and fixed ones."""
-    from scipy.optimize import nnls  # half a second and 20 MiB: once there is a curve to fit
-
     columns = np.stack([np.ones_like(data.n), data.n - 1, data.n * (data.n - 1)], axis=1)
     # each row times X/N, so that errors are relative
     relative = data.weight * data.x
@@ -105,8 +104,6 @@ def _best(
     bend: float,
     tolerance: float = _TOLERANCE,
 ) -> Any:
-    from scipy.optimize import least_squares
-
     def residuals(p: Array) -> Array:
         data.between()
         return data.weight * (law(p, data.n) - data.x)

@@ -219,13 +219,16 @@ class Tuner:
             self._advise(self._up_to_date(self._observed, snapshot), counts)
 
     def _run(self) -> None:
-        while not self._stop:
+        while True:
+            # At first, too: the libraries take 0.7 s to load, and a window has yet to be shown.
+            self._wake.wait(PERIOD if self._probe is None else PROBING)
+            self._wake.clear()
+            if self._stop:
+                return
             try:
                 self.look()
             except Exception:  # noqa: BLE001 - advice must never end the line
                 _log.exception("the tuner of %s", self._station.name)
-            self._wake.wait(PERIOD if self._probe is None else PROBING)
-            self._wake.clear()
 
     def _ask(self, request: Callable[[], None]) -> None:
         self._requests.put(request)
