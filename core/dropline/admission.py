@@ -8,6 +8,7 @@ the line, which takes it from there: a million files are safe long before the la
 
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
@@ -30,6 +31,8 @@ HERE = 1.0
 PULSE = 0.1
 #: Files that come from there at a time, so that a window beside it soon has its turn.
 STEP = 250
+#: How much the other process leaves to who waits for a processor, as `nice` has it.
+NICE = 3
 #: The argument by which a bundled program, which brings no interpreter, runs `main`.
 APART = "--admit-apart"
 # -P: nothing is imported from the folder that the program happens to run in.
@@ -232,6 +235,8 @@ class _Ahead:
 
 def main() -> None:
     """Do what standard input orders; what is taken in goes to standard output."""
+    if hasattr(os, "nice"):
+        os.nice(NICE)
     order: _Order = pickle.load(sys.stdin.buffer)
     try:
         _take_in_all(order, sys.stdout.buffer)
