@@ -43,8 +43,9 @@ _log = logging.getLogger(__name__)
 SCANS = 4
 #: Files of an earlier run that are taken up at a time.
 RESTORED = 1000
-#: A walk of so many files a second waits for no disk but for a processor. While there is one, all
-#: workers use this share of one together: the walk is over the sooner, the files are sent as soon.
+#: A walk of so many files a second waits for no disk but for a processor. While a long one goes on,
+#: in its own process, all workers use this share of one together: all files are in the line the
+#: sooner, and sent as soon.
 FAST, BESIDE_WALK = 5000, 0.15
 
 
@@ -273,7 +274,8 @@ class Line(Operation[Upload, Receipt]):
                 refused += len(taken.refused)
                 size += taken.size
                 self._bus.post(ScanProgressed(drop, found, size, refused))
-                self._hurry(drop, fast=found >= FAST * (self._clock() - began))
+                lasts = self._clock() - began
+                self._hurry(drop, fast=lasts >= self._walk_here and found >= FAST * lasts)
             if not self._closed:  # else it goes on in the next run
                 self._journal.walked(number)
         except Exception as error:  # noqa: BLE001 - told as an event
@@ -289,7 +291,7 @@ class Line(Operation[Upload, Receipt]):
         self._bus.post(event)
 
     def _hurry(self, drop: str, *, fast: bool) -> None:
-        """Let a walk that is fast go on at once, and send what it finds the faster afterwards."""
+        """Let a walk that is fast come to its end, and send what it finds the faster afterwards."""
         with self._lock:
             (self._fast.add if fast else self._fast.discard)(drop)
             if self._fast:

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import requests
 
+from dropline.admission import HERE
 from dropline.bus import MemoryBus
 from dropline.events import Event, Message
 from dropline.home import Home
@@ -249,6 +250,7 @@ def make_line(bus: MemoryBus, dropline_home: Path) -> Iterator[Callable[..., Lin
         backoff: Backoff | None = None,
         timeouts: Timeouts = (5.0, 5.0),
         pause: float = 0.02,
+        walk_here: float = HERE,
     ) -> Line:
         target = ReceiverTarget(url, installation=Home(home).installation(), timeouts=timeouts)
         lines.append(
@@ -260,6 +262,7 @@ def make_line(bus: MemoryBus, dropline_home: Path) -> Iterator[Callable[..., Lin
                 patience=patience,
                 backoff=backoff or Backoff(base=0.02),
                 breaker=Breaker(first=pause, longest=10 * pause),
+                walk_here=walk_here,
             )
         )
         lines[-1].start()
