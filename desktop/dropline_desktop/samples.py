@@ -21,7 +21,8 @@ def make_samples(folder: Path) -> Path:
     for old in folder.glob("try-*"):
         if old.stat().st_mtime < time.time() - 3600:
             shutil.rmtree(old, ignore_errors=True)
-    made = Path(tempfile.mkdtemp(prefix="try-", dir=folder))
+    made = Path(tempfile.mkdtemp(prefix="try-", dir=folder), "samples")  # as the list names it
+    made.mkdir()
     for number in range(1, COUNT + 1):
         (made / f"sample-{number:03}.bin").write_bytes(os.urandom(SIZE))
     return made

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QApplication
 from dropline.home import Home
 from dropline_desktop.app import Application
 from dropline_desktop.language import Language, Translation
+from dropline_desktop.theme import Mode, Theme
 
 # Read when the application object is made, which is later than this.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -44,6 +45,13 @@ def translation(qapp: QApplication) -> Iterator[Translation]:
     translation.close()
     QLocale.setDefault(QLocale.c())
     QCoreApplication.sendPostedEvents()
+
+
+@pytest.fixture
+def theme(qapp: QApplication) -> Iterator[Theme]:
+    """The light one, until the test wants another."""
+    yield Theme(qapp, Mode.LIGHT)
+    qapp.styleHints().unsetColorScheme()
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtGui import QAccessible, QAction
@@ -19,19 +17,13 @@ from dropline_desktop.palette import entries
 from dropline_desktop.settings import Settings
 from dropline_desktop.share import ShareDialog
 from dropline_desktop.simulation.dialog import SimulationDialog
-from dropline_desktop.theme import Mode, Theme
+from dropline_desktop.theme import Mode
 from dropline_desktop.tune.ledger import LedgerModel, LedgerWindow
 from dropline_desktop.watched import WatchedFolders
 from dropline_desktop.window import MainWindow
 
 ROUTER = Router("test", lambda _event: None)
 LANGUAGES = pytest.mark.parametrize("language", [Language.ENGLISH, Language.CHINESE])
-
-
-@pytest.fixture
-def theme(qapp) -> Iterator[Theme]:
-    yield Theme(qapp, Mode.LIGHT)
-    qapp.styleHints().unsetColorScheme()
 
 
 @pytest.fixture

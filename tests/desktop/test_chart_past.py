@@ -6,12 +6,12 @@ import csv
 import threading
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from dropline.bus import MemoryBus
@@ -20,7 +20,7 @@ from dropline.history import HistoryError, Mark, Row, Store
 from dropline.meter import Entry, Kind, Meter
 from dropline_desktop.charts import Charts
 from dropline_desktop.charts.past import Loader
-from dropline_desktop.theme import Mode, Theme
+from dropline_desktop.theme import Theme
 
 #: Seconds of the past, of which a file is in the line every other second.
 PAST = 7200
@@ -64,12 +64,6 @@ def past(rows: list[Row], now: float, tmp_path_factory: pytest.TempPathFactory) 
     )
     store.close()
     return store
-
-
-@pytest.fixture
-def theme(qapp: QApplication) -> Iterator[Theme]:
-    yield Theme(qapp, Mode.LIGHT)
-    qapp.styleHints().unsetColorScheme()
 
 
 @pytest.fixture

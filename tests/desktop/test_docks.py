@@ -14,13 +14,7 @@ from dropline_desktop.language import Language
 from dropline_desktop.settings import Settings
 from dropline_desktop.simulation.page import SimulationPage
 from dropline_desktop.simulation.plan import Plan
-from dropline_desktop.theme import Mode, Theme
 from dropline_desktop.window import MainWindow
-
-
-@pytest.fixture
-def theme(qapp) -> Theme:
-    return Theme(qapp, Mode.LIGHT)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from dropline.meter import Entry, Kind, Meter, Recorder, measure
 from dropline_desktop.explorer import Explorer, Explorers
 from dropline_desktop.explorer.reader import Reader
 from dropline_desktop.language import Language, Translation
-from dropline_desktop.theme import Mode, Theme
+from dropline_desktop.theme import Theme
 
 
 def a_run(workers: int = 2, seconds: int = 100) -> list[Entry]:
@@ -46,12 +46,6 @@ def record(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / name
 
     return write
-
-
-@pytest.fixture
-def theme(qapp: QApplication) -> Iterator[Theme]:
-    yield Theme(qapp, Mode.LIGHT)
-    qapp.styleHints().unsetColorScheme()
 
 
 @pytest.fixture

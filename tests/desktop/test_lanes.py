@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -12,14 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import QPointF
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from dropline.meter import Entry, Kind
 from dropline_desktop.charts import Charts
 from dropline_desktop.charts.lanes.bars import Bars, Outcome
 from dropline_desktop.charts.lanes.raster import Ground, Look, draw, lane_edges
-from dropline_desktop.theme import Mode, Theme
+from dropline_desktop.theme import Theme
 
 COLOURS = tuple(0x10 * (look + 1) for look in Look)
 
@@ -222,12 +220,6 @@ def test_no_lane_is_no_trouble():
 
 
 # --- the chart ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def theme(qapp: QApplication) -> Iterator[Theme]:
-    yield Theme(qapp, Mode.LIGHT)
-    qapp.styleHints().unsetColorScheme()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -14,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from dropline_desktop import quantities as q
 from dropline_desktop.figures import Figures
 from dropline_desktop.language import Language, Translation
-from dropline_desktop.theme import Mode, Theme
+from dropline_desktop.theme import Theme
 from dropline_desktop.tiles import Tile, Tiles
 
 from .readings import IDLE
@@ -50,12 +49,6 @@ READING = replace(
     p95=3.21,
     p99=4.0,
 )
-
-
-@pytest.fixture
-def theme(qapp: QApplication) -> Iterator[Theme]:
-    yield Theme(qapp, Mode.LIGHT)
-    qapp.styleHints().unsetColorScheme()
 
 
 @pytest.fixture

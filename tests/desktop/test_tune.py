@@ -29,7 +29,7 @@ from dropline.tuning import (
 )
 from dropline_desktop import format
 from dropline_desktop.text import unbroken
-from dropline_desktop.theme import Mode, Theme
+from dropline_desktop.theme import Theme
 from dropline_desktop.tune import curve as curve_module
 from dropline_desktop.tune.curve import Curve
 from dropline_desktop.tune.goal import GoalChoice
@@ -38,12 +38,6 @@ from dropline_desktop.tune.panel import TunePanel
 from dropline_desktop.tune.views import FINISH, IN_SYSTEM, RESPONSE, range_text
 
 from .tune_facts import ACCURACY, EMPTY, STATES, advise, message, predict, record
-
-
-@pytest.fixture
-def theme(qapp: QApplication) -> Iterator[Theme]:
-    yield Theme(qapp, Mode.LIGHT)
-    qapp.styleHints().unsetColorScheme()
 
 
 @pytest.fixture

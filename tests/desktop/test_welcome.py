@@ -40,9 +40,10 @@ def test_samples_are_made_anew_and_old_ones_go(tmp_path: Path) -> None:
     first, second = make_samples(tmp_path), make_samples(tmp_path)
     assert first != second
     assert [file.stat().st_size for file in first.iterdir()] == [SIZE] * COUNT
-    os.utime(first, (time.time() - 7200,) * 2)
+    assert first.name == "samples"  # which is what the list shows
+    os.utime(first.parent, (time.time() - 7200,) * 2)
     make_samples(tmp_path)
-    assert not first.exists()
+    assert not first.parent.exists()
     assert second.exists()
 
 
