@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from dropline_desktop.theme import Space
 
+_Index = QModelIndex | QPersistentModelIndex
 _Role = QPalette.ColorRole
 #: The radius of a card's corners, and of a button's.
 _CARD, _BUTTON = 6.0, 4.0
@@ -79,16 +80,23 @@ class ToolButton(QToolButton):
 
 
 class Airy(QStyledItemDelegate):
-    """Items of a list with this room above and below each."""
+    """Items of a list with this room around each."""
 
     def __init__(self, view: QAbstractItemView, room: int) -> None:
         super().__init__(view)
-        self._more = QSize(0, 2 * room)
+        self._view = view
+        self._room = room
 
-    def sizeHint(
-        self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
-    ) -> QSize:
-        return super().sizeHint(option, index) + self._more
+    def sizeHint(self, option: QStyleOptionViewItem, index: _Index) -> QSize:
+        return super().sizeHint(option, index) + QSize(2 * self._room, 2 * self._room)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
+        whole, inner = QStyleOptionViewItem(option), QStyleOptionViewItem(option)
+        self.initStyleOption(whole, index)
+        ground = QStyle.PrimitiveElement.PE_PanelItemViewItem
+        self._view.style().drawPrimitive(ground, whole, painter, self._view)
+        inner.rect = option.rect.adjusted(self._room, 0, -self._room, 0)
+        super().paint(painter, inner, index)
 
 
 class Rule(QWidget):
