@@ -122,13 +122,13 @@ def walk_in(
     try:
         for told in ahead:
             if told != _PULSE:
-                sent = Admission(sent=journal.records(told.sent), changed=[*told.changed])
-                yield Taken(told.found, told.size, told.refused, sent)
                 for at in range(0, len(told.waiting), STEP):
                     records = journal.records(told.waiting[at : at + STEP])
                     # What the end of the other process came before is not there.
                     waiting = [record for record in records if record.state is State.WAITING]
                     yield Taken(admission=Admission(waiting))
+                rest = Admission(sent=journal.records(told.sent), changed=[*told.changed])
+                yield Taken(told.found, told.size, told.refused, rest)
     finally:
         left = ahead.close()
         if not keep():

@@ -270,6 +270,8 @@ class Line(Operation[Upload, Receipt]):
                 keep=lambda: self._closed,
             ):
                 self._let_join(drop, taken)
+                if not (taken.found or taken.refused):  # a part of a batch, the end of which counts
+                    continue
                 found += taken.found
                 refused += len(taken.refused)
                 size += taken.size
