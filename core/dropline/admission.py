@@ -29,7 +29,7 @@ from dropline.journal import Admission, Journal, JournalError, Record, State
 HERE = 1.0
 #: The other process says at least so often, in seconds, that it is still walking.
 PULSE = 0.1
-#: Files that come from there at a time, so that a window beside it soon has its turn.
+#: Files in a step of what is done with a batch here, so that a window beside it soon has its turn.
 STEP = 250
 #: How much the other process leaves to who waits for a processor, as `nice` has it.
 NICE = 3
@@ -90,14 +90,16 @@ def walk_in(
     here: float = HERE,
     stop: Callable[[], bool] = lambda: False,
     keep: Callable[[], bool] = lambda: False,
+    between: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Taken]:
     """Take in what the roots hold, batch by batch, until `stop()` is true.
 
     After `here` seconds the other process goes on with it. What that wrote ahead of a stop is
-    forgotten, or has failed as before, unless `keep()` is true. Raises OSError when the process is
-    killed. Held sources are walked here to the end: they go as soon as they are sent, so that a
-    second walk would miss folders that the first one saw.
+    forgotten, or has failed as before, unless `keep()` is true. `between` is called between two
+    steps of a batch. Raises OSError when the process is killed. Held sources are walked here to the
+    end: they go as soon as they are sent, so that a second walk would miss folders that the first
+    one saw.
     """
     begun = clock()
     batches = walk(roots, stop, clock)
@@ -122,13 +124,14 @@ def walk_in(
     try:
         for told in ahead:
             if told != _PULSE:
+                waiting = []
                 for at in range(0, len(told.waiting), STEP):
-                    records = journal.records(told.waiting[at : at + STEP])
-                    # What the end of the other process came before is not there.
-                    waiting = [record for record in records if record.state is State.WAITING]
-                    yield Taken(admission=Admission(waiting))
-                rest = Admission(sent=journal.records(told.sent), changed=[*told.changed])
-                yield Taken(told.found, told.size, told.refused, rest)
+                    between()
+                    waiting += journal.records(told.waiting[at : at + STEP])
+                # What the end of the other process came before is not there.
+                waiting = [record for record in waiting if record.state is State.WAITING]
+                admission = Admission(waiting, journal.records(told.sent), [*told.changed])
+                yield Taken(told.found, told.size, told.refused, admission)
     finally:
         left = ahead.close()
         if not keep():

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from dropline.admission import HERE, Taken, take_in, walk_in
+from dropline.admission import HERE, STEP, Taken, take_in, walk_in
 from dropline.announcer import STATION, Announcer
 from dropline.bus import EventBus
 from dropline.events import (
@@ -268,10 +268,9 @@ class Line(Operation[Upload, Receipt]):
                 here=self._walk_here,
                 stop=stop.is_set,
                 keep=lambda: self._closed,
+                between=self._give_way,
             ):
                 self._let_join(drop, taken)
-                if not (taken.found or taken.refused):  # a part of a batch, the end of which counts
-                    continue
                 found += taken.found
                 refused += len(taken.refused)
                 size += taken.size
@@ -352,8 +351,10 @@ class Line(Operation[Upload, Receipt]):
                 self._look_again(_upload(record))
         for source in taken.unneeded:
             self._spool.release(source)
-        self._give_way()
-        self.station.admit([_job(record) for record in taken.admission.waiting])
+        waiting = taken.admission.waiting
+        for at in range(0, len(waiting), STEP):
+            self._give_way()
+            self.station.admit([_job(record) for record in waiting[at : at + STEP]])
 
 
 def _job(record: Record) -> Job[Upload]:
