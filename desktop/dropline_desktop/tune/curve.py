@@ -266,18 +266,17 @@ class Curve(QWidget):
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setFont(self._theme.font(Size.CAPTION))
             self._place()
-            area = self._area
-            self._paint_axes(painter, area)
-            self._paint_line(painter, area)
+            self._paint_axes(painter)
+            self._paint_line(painter)
             if self._advice is not None:
-                self._paint_too_few(painter, area, self._advice.curve)
-                painter.setClipRect(area.adjusted(0, -1, 1, 1))
+                self._paint_too_few(painter, self._advice.curve)
+                painter.setClipRect(self._area.adjusted(0, -1, 1, 1))
                 self._paint_curve(painter, self._advice.curve)
                 self._paint_points(painter)
                 painter.setClipping(False)
-                self._paint_marks(painter, area, self._advice)
+                self._paint_marks(painter, self._advice)
             if not self._is_drawn:
-                self._paint_nothing(painter, area)
+                self._paint_nothing(painter)
             if self.hasFocus():
                 painter.setBrush(Qt.BrushStyle.NoBrush)
                 painter.setPen(QPen(self._colour("accent"), 1.0))
@@ -286,8 +285,8 @@ class Curve(QWidget):
     def _colour(self, name: str, opacity: float = 1.0) -> QColor:
         return self._theme.colour(name, opacity)
 
-    def _paint_axes(self, painter: QPainter, area: QRectF) -> None:
-        height = painter.fontMetrics().height()
+    def _paint_axes(self, painter: QPainter) -> None:
+        area, height = self._area, painter.fontMetrics().height()
         for tick in self._ticks:
             y = self._y(tick)
             painter.setPen(QPen(self._colour("grid"), 1.0))
@@ -310,30 +309,31 @@ class Curve(QWidget):
         for workers in (
             [1, *range(step, self._most + 1, step)] if step > 1 else range(1, self._most + 1)
         ):
-            self._paint_number(painter, area, workers)
+            self._paint_number(painter, workers)
         painter.setPen(QPen(self._colour("border"), 1.0))
         painter.drawLine(area.bottomLeft(), area.bottomRight())
 
-    def _paint_number(self, painter: QPainter, area: QRectF, workers: int) -> None:
+    def _paint_number(self, painter: QPainter, workers: int) -> None:
         metrics, text = painter.fontMetrics(), format.count(workers)
-        box = QRectF(0, area.bottom() + Space.XS, metrics.horizontalAdvance(text) + 1,
+        box = QRectF(0, self._area.bottom() + Space.XS, metrics.horizontalAdvance(text) + 1,
                      metrics.height())  # fmt: skip
         box.moveCenter(QPointF(self._x(workers), box.center().y()))
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
 
-    def _paint_nothing(self, painter: QPainter, area: QRectF) -> None:
+    def _paint_nothing(self, painter: QPainter) -> None:
+        area = self._area
         painter.fillRect(area.adjusted(0, Space.L, 0, -1), self._colour("surface", 0.85))
         painter.setPen(self._colour("muted"))
         flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
         text = self.tr("What other numbers of workers would do appears here once files are sent.")
         painter.drawText(area.adjusted(Space.M, 0, -Space.M, 0), int(flags), text)
 
-    def _paint_too_few(self, painter: QPainter, area: QRectF, curve: Sequence[Prediction]) -> None:
+    def _paint_too_few(self, painter: QPainter, curve: Sequence[Prediction]) -> None:
         """Shade the numbers with which the line does not keep up."""
         few = [p.workers for p in curve if not self._is_known(p) and not p.stable]
         if not few or not any(map(self._is_known, curve)):
             return
-        right = self._x(max(few) + 0.5)
+        area, right = self._area, self._x(max(few) + 0.5)
         box = QRectF(area.left(), area.top(), right - area.left(), area.height())
         painter.fillRect(box, self._colour("failed", 0.10))
         text = self.tr("too few")
@@ -388,7 +388,8 @@ class Curve(QWidget):
             painter.setPen(QPen(self._colour("surface"), 1.2))
             painter.drawEllipse(QPointF(self._x(self._workers), self._y(self._now)), 4.5, 4.5)
 
-    def _paint_marks(self, painter: QPainter, area: QRectF, advice: Advice) -> None:
+    def _paint_marks(self, painter: QPainter, advice: Advice) -> None:
+        area = self._area
         knee, best = advice.capacity.enough, advice.recommendation.workers
         if knee is not None and knee <= self._most:
             x = self._x(knee)
@@ -405,14 +406,14 @@ class Curve(QWidget):
                 )
             )
 
-    def _paint_line(self, painter: QPainter, area: QRectF) -> None:
+    def _paint_line(self, painter: QPainter) -> None:
         """The line that is dragged, by its handle or anywhere."""
         workers = self.workers
         if not workers:
             return
         x, metrics = self._x(workers), painter.fontMetrics()
         painter.setPen(QPen(self._colour("accent"), 1.6))
-        painter.drawLine(QPointF(x, metrics.height()), QPointF(x, area.bottom()))
+        painter.drawLine(QPointF(x, metrics.height()), QPointF(x, self._area.bottom()))
         text = self.tr("%Ln worker(s)", "", workers)
         box = QRectF(0, 0, metrics.horizontalAdvance(text) + 2 * Space.M, metrics.height() + 2)
         box.moveCenter(QPointF(x, box.height() / 2))
