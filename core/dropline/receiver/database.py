@@ -123,8 +123,8 @@ class Database:
     ) -> None:
         """Commit rows, and by their ids the contents of those that are kept here, all or none.
 
-        `between` is called every few milliseconds of it. Raises KeyTakenError; OSError when nothing
-        was committed, UncertainError when perhaps.
+        `between` is called before each statement of many rows, where there are such. Raises
+        KeyTakenError; OSError when nothing was committed, UncertainError when perhaps.
         """
         try:
             with self.transaction() as connection:
