@@ -12,7 +12,16 @@ from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+from playwright.sync_api import (
+    APIResponse,
+    Browser,
+    BrowserContext,
+    Page,
+    Request,
+    Route,
+    expect,
+    sync_playwright,
+)
 
 from dropline.handlers import Handler, PermanentError, StoredFile
 from dropline.receiver import Receiver
@@ -104,10 +113,11 @@ def test_a_folder_keeps_its_shape_and_its_empty_folders(
     single = tmp_path / "single.txt"
     single.write_bytes(b"1")
     drag(page, folder, single)
-    expect(page.get_by_role("link", name="single.txt")).to_be_visible()
-    expect(page.locator("#sending")).to_be_hidden(timeout=60_000)
     expected = {f"Reise/{name}": content for name, content in contents.items()}
     expected |= {"Reise/nothing/in it/": b"", "single.txt": b"1"}
+    expect(page.locator("#list tr")).to_have_count(len(expected), timeout=60_000)
+    expect(page.get_by_role("link", name="single.txt")).to_be_visible()
+    expect(page.locator("#sending")).to_be_hidden()
     files = stored(receiver)
     assert {name: file["sha256"] for name, file in files.items()} == {
         name: hashlib.sha256(content).hexdigest() for name, content in expected.items()
@@ -224,6 +234,35 @@ def test_search_and_pages(receiver: Receiver, open_page: Open) -> None:
     requests.put(f"{receiver.url}/files/by-name/other", data=b"x")
     requests.put(f"{receiver.url}/files/by-name/new01", data=b"x")
     expect(rows).to_have_count(13)
+
+
+def test_what_happens_while_the_list_is_read_is_not_undone_by_an_older_answer(
+    receiver: Receiver, open_page: Open
+) -> None:
+    def put(name: str) -> None:
+        requests.put(f"{receiver.url}/files/by-name/{name}", data=b"x").raise_for_status()
+
+    for name in ("gone.txt", "old.txt"):
+        put(name)
+    page = open_page()
+    old, new, gone = (page.get_by_role("link", name=f"{n}.txt") for n in ("old", "new", "gone"))
+    expect(old).to_be_visible()
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/files?*", lambda route: held.append((route, route.fetch())))
+    page.get_by_role("searchbox").fill(".txt")
+    while not held:
+        page.wait_for_timeout(10)  # it is in this thread that the route is taken
+    put("new.txt")
+    expect(new).to_be_visible()
+    requests.delete(f"{receiver.url}/files/{stored(receiver)['gone.txt']['file_id']}")
+    expect(gone).to_have_count(0)
+    ((route, answer),) = held
+    with page.expect_response("**/files?*"):
+        route.fulfill(response=answer)
+    put("last.txt")
+    expect(page.locator("#list tr").first).to_contain_text("last.txt")
+    rows = [re.compile(f"{name}.txt") for name in ("last", "new", "old")]
+    expect(page.locator("#list tr")).to_have_text(rows)
 
 
 def test_a_refusal_is_told_and_can_be_tried_again(

@@ -13,6 +13,10 @@ let files = [];
 let next = null;
 let query = "";
 let asking = null;
+/** What was told while the list was asked for, which the answer may not know: null if deleted. */
+const meanwhile = new Map();
+/** Stored files that are shown soon, together: many may come at once. */
+let coming = [];
 let announce = () => {};
 
 export function begin(told) {
@@ -33,23 +37,17 @@ export function reload() {
   return read(null);
 }
 
-/** Show files that were just stored, given in that order. */
-export function stored(fresh) {
-  const wanted = query.toLowerCase();
-  const known = new Set(files.map((file) => file.file_id));
-  const shown = fresh.filter((file) =>
-    file.name.toLowerCase().includes(wanted) && !known.has(file.file_id));
-  files = [...shown.reverse(), ...files];
-  if (files.length > MOST) {
-    files.length = MOST;
-    next = files[MOST - 1].file_id;
-  }
-  draw(shown);
+/** Show soon a file that was just stored. */
+export function stored(file) {
+  if (coming.push(file) === 1) setTimeout(show, 250);
 }
 
 /** Take a file off the list. */
 export function deleted(fileId) {
-  files = files.filter((file) => file.file_id !== fileId);
+  const others = (file) => file.file_id !== fileId;
+  coming = coming.filter(others);
+  files = files.filter(others);
+  if (asking) meanwhile.set(fileId, null);
   draw();
 }
 
@@ -61,6 +59,7 @@ export function redraw() {
 async function read(after) {
   asking?.abort();
   const mine = asking = new AbortController();
+  meanwhile.clear();
   const about = new URLSearchParams({ order: "newest", limit: PAGE, q: query });
   let anew = !after;
   let found = 0;
@@ -70,7 +69,7 @@ async function read(after) {
       const answer = await fetch(`/files?${about}`, { signal: mine.signal });
       const told = await answer.json();
       if (!answer.ok) throw new Error(why(told));
-      files = anew ? told.files : [...files, ...told.files];
+      files = upToDate(anew ? told.files : [...files, ...told.files]);
       anew = false;
       found += told.files.length;
       next = after = told.next;
@@ -78,7 +77,34 @@ async function read(after) {
     } while (next !== null && found < PAGE);
   } catch (error) {
     if (error.name !== "AbortError") announce(say("trouble", { reason: error.message }));
+  } finally {
+    if (asking === mine) asking = null;
   }
+}
+
+/** A list that was read, with what was told meanwhile; ids ascend in the order of storing. */
+function upToDate(list) {
+  const known = new Map(list.map((file) => [file.file_id, file]));
+  for (const [fileId, file] of meanwhile) {
+    if (file) known.set(fileId, file);
+    else known.delete(fileId);
+  }
+  return [...known.values()].sort((one, other) => (one.file_id < other.file_id ? 1 : -1));
+}
+
+function show() {
+  const wanted = query.toLowerCase();
+  const known = new Set(files.map((file) => file.file_id));
+  const fresh = coming.filter((file) =>
+    file.name.toLowerCase().includes(wanted) && !known.has(file.file_id));
+  coming = [];
+  if (asking) for (const file of fresh) meanwhile.set(file.file_id, file);
+  files = [...fresh.reverse(), ...files];
+  if (files.length > MOST) {
+    files.length = MOST;
+    next = files[MOST - 1].file_id;
+  }
+  draw(fresh);
 }
 
 async function remove(file) {

@@ -27,14 +27,6 @@ function announceStored(name) {
   }, 700);
 }
 
-const fresh = [];
-
-function storedSoon(file) {
-  if (fresh.push(file) === 1) {
-    setTimeout(() => files.stored(fresh.splice(0)), 250);
-  }
-}
-
 function listen() {
   const source = new EventSource("/events?figures=1");
   source.addEventListener("open", () => {
@@ -48,7 +40,7 @@ function listen() {
   source.addEventListener("message", (message) => {
     const { type, data } = JSON.parse(message.data);
     if (type === "dropline.file.stored") {
-      storedSoon({ ...data, type: data.media_type });
+      files.stored({ ...data, type: data.media_type });
       announceStored(data.name);
     } else if (type === "dropline.file.deleted") {
       files.deleted(data.file_id);
