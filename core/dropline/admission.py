@@ -24,9 +24,8 @@ from dropline.compact import compact
 from dropline.intake import Batch, Refused, Root, walk
 from dropline.journal import Admission, Journal, JournalError, Record, State
 
-#: Seconds that a walk goes on here: one of ten thousand files has come to its end by then, and to
-#: start the other process takes as long as to take them in.
-HERE = 1.0
+#: Files that a walk takes in here: to start the other process takes as long as for ten thousand.
+HERE = 20_000
 #: The other process says at least so often, in seconds, that it is still walking.
 PULSE = 0.1
 #: Files in a step of what is done with a batch here, so that a window beside it soon has its turn.
@@ -87,7 +86,7 @@ def walk_in(
     target: int,
     *,
     known: bool,
-    here: float = HERE,
+    here: int = HERE,
     stop: Callable[[], bool] = lambda: False,
     keep: Callable[[], bool] = lambda: False,
     between: Callable[[], None] = lambda: None,
@@ -95,13 +94,12 @@ def walk_in(
 ) -> Iterator[Taken]:
     """Take in what the roots hold, batch by batch, until `stop()` is true.
 
-    After `here` seconds the other process goes on with it. What that wrote ahead of a stop is
+    After `here` files the other process goes on with it. What that wrote ahead of a stop is
     forgotten, or has failed as before, unless `keep()` is true. `between` is called between two
     steps of a batch. Raises OSError when the process is killed. Held sources are walked here to the
     end: they go as soon as they are sent, so that a second walk would miss folders that the first
     one saw.
     """
-    begun = clock()
     batches = walk(roots, stop, clock)
     held = any(root.source != root.path for root in roots)
     seen: set[str] = set()
@@ -111,7 +109,7 @@ def walk_in(
             continue
         seen.update(item.path for item in batch.found)
         seen.update(item.path for item in batch.refused)
-        if clock() - begun >= here:
+        if len(seen) >= here:
             break
     else:
         return

@@ -63,7 +63,7 @@ class Line(Operation[Upload, Receipt]):
         patience: float = math.inf,
         backoff: Backoff | None = None,
         breaker: Breaker | None = None,
-        walk_here: float = HERE,
+        walk_here: int = HERE,
         give_way: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -71,9 +71,9 @@ class Line(Operation[Upload, Receipt]):
 
         `role`: what kind of program this is, which goes on with what an earlier one of its kind has
         left in the journal; one of no kind takes up files only when it is given them. `patience`:
-        how many seconds files wait for a target that is down. `walk_here`: after how many a walk
-        goes on in a process of its own. `give_way` is called by the threads that work, between two
-        files or batches, and may keep them for a moment.
+        how many seconds files wait for a target that is down. `walk_here`: after how many files a
+        walk goes on in a process of its own. `give_way` is called by the threads that work, between
+        two files or batches, and may keep them for a moment.
         """
         self.target = target
         self._spool = Spool(home.spool)
@@ -276,7 +276,7 @@ class Line(Operation[Upload, Receipt]):
                 size += taken.size
                 self._bus.post(ScanProgressed(drop, found, size, refused))
                 lasts = self._clock() - began
-                self._hurry(drop, fast=lasts >= self._walk_here and found >= FAST * lasts)
+                self._hurry(drop, fast=found >= max(self._walk_here, FAST * lasts))
             if not self._closed:  # else it goes on in the next run
                 self._journal.walked(number)
         except Exception as error:  # noqa: BLE001 - told as an event

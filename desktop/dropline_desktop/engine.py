@@ -184,7 +184,7 @@ class Engine:
             home=self._home,
             role="window",
             workers=self._workers,
-            walk_here=0.1,  # beside receiver and window a walk takes ten times as long as alone
+            walk_here=2000,  # beside receiver and window a walk takes ten times as long as alone
             give_way=self._give_way,
         )
         store = Store(self._home.history, STATION)

@@ -250,7 +250,7 @@ def make_line(bus: MemoryBus, dropline_home: Path) -> Iterator[Callable[..., Lin
         backoff: Backoff | None = None,
         timeouts: Timeouts = (5.0, 5.0),
         pause: float = 0.02,
-        walk_here: float = HERE,
+        walk_here: int = HERE,
     ) -> Line:
         target = ReceiverTarget(url, installation=Home(home).installation(), timeouts=timeouts)
         lines.append(

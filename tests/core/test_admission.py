@@ -133,7 +133,7 @@ def test_what_is_found_is_in_the_journal_with_its_numbers(
 def test_a_long_walk_goes_on_apart_and_takes_the_same_in(
     journal: Journal, target: int, tree: Root
 ) -> None:
-    taking = walk_in([tree], journal, target, known=False, here=0.0)
+    taking = walk_in([tree], journal, target, known=False, here=0)
     first = next(taking)
     assert first.found < BATCH_ITEMS + 100
     taken = [first, *taking]
@@ -147,11 +147,11 @@ def test_a_long_walk_goes_on_apart_and_takes_the_same_in(
 def test_what_was_sent_and_what_waits_is_told_apart_there_too(
     journal: Journal, target: int, tree: Root
 ) -> None:
-    first = list(walk_in([tree], journal, target, known=True, here=0.0))
+    first = list(walk_in([tree], journal, target, known=True, here=0))
     records = [record for each in first for record in each.admission.waiting]
     sent = {record.id for record in records if record.path.endswith("1")}
     journal.sent(target, [(r.id, r.size, r.mtime_ns, "id", "00") for r in records if r.id in sent])
-    again = list(walk_in([tree], journal, target, known=True, here=0.0))
+    again = list(walk_in([tree], journal, target, known=True, here=0))
     assert paths(again) == []
     assert {record.id for each in again for record in each.admission.sent} == sent
     assert sum(each.found for each in again) == len(records)
@@ -160,7 +160,7 @@ def test_what_was_sent_and_what_waits_is_told_apart_there_too(
 def test_the_journal_is_ahead_of_who_takes_from_it(
     journal: Journal, target: int, wide_tree: Root, until: Until
 ) -> None:
-    taking = walk_in([wide_tree], journal, target, known=False, here=0.0)
+    taking = walk_in([wide_tree], journal, target, known=False, here=0)
     first = [next(taking), next(taking)]
     until(lambda: len(kept(journal)) == FOLDERS * FILES)
     assert found([*first, *taking]) == walked(wide_tree)
@@ -170,7 +170,7 @@ def test_what_was_written_ahead_is_forgotten_when_nobody_wants_it_any_more(
     journal: Journal, target: int, wide_tree: Root, until: Until
 ) -> None:
     stop = threading.Event()
-    taking = walk_in([wide_tree], journal, target, known=False, here=0.0, stop=stop.is_set)
+    taking = walk_in([wide_tree], journal, target, known=False, here=0, stop=stop.is_set)
     taken = [next(taking), next(taking)]
     until(lambda: len(kept(journal)) == FOLDERS * FILES)
     stop.set()
@@ -183,12 +183,12 @@ def test_what_had_failed_has_failed_again_when_nobody_wants_it_any_more(
 ) -> None:
     before = [
         r
-        for each in walk_in([wide_tree], journal, target, known=False, here=0.0)
+        for each in walk_in([wide_tree], journal, target, known=False, here=0)
         for r in each.admission.waiting
     ]
     journal.failed([(record.id, 3, f"No {record.id}.") for record in before])
     stop = threading.Event()
-    taking = walk_in([wide_tree], journal, target, known=False, here=0.0, stop=stop.is_set)
+    taking = walk_in([wide_tree], journal, target, known=False, here=0, stop=stop.is_set)
     taken = [next(taking), next(taking)]
     until(lambda: set(states(journal)) == {State.WAITING})
     stop.set()
@@ -208,7 +208,7 @@ def test_what_was_written_ahead_is_kept_for_the_next_run_if_there_is_to_be_one(
 ) -> None:
     stop = threading.Event()
     taking = walk_in(
-        [wide_tree], journal, target, known=False, here=0.0, stop=stop.is_set, keep=lambda: True
+        [wide_tree], journal, target, known=False, here=0, stop=stop.is_set, keep=lambda: True
     )
     next(taking)
     next(taking)
@@ -222,7 +222,7 @@ def test_a_walk_that_nobody_wants_leaves_no_process_and_no_rows(
     journal: Journal, target: int, wide_tree: Root
 ) -> None:
     before = set(psutil.Process().children())
-    taking = walk_in([wide_tree], journal, target, known=False, here=0.0)
+    taking = walk_in([wide_tree], journal, target, known=False, here=0)
     taken = [next(taking), next(taking)]
     [walker] = set(psutil.Process().children()) - before
     taking.close()  # type: ignore[attr-defined]
@@ -241,7 +241,7 @@ def test_a_process_that_is_killed_is_told_and_what_it_wrote_is_taken(
     monkeypatch.setattr(admission, "_COMMAND", ("-P", "-c", KILLED, moment))
     taken: list[Taken] = []
     with pytest.raises(OSError, match="the process that walked the folders was ended"):
-        taken.extend(walk_in([wide_tree], journal, target, known=False, here=0.0))
+        taken.extend(walk_in([wide_tree], journal, target, known=False, here=0))
     assert len(taken) == 4  # the first is taken in here
     assert kept(journal) == paths(taken)
 
@@ -254,7 +254,7 @@ def test_a_walk_that_gets_no_process_goes_on_here(
 ) -> None:
     before = psutil.Process().children()
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    taking = walk_in([tree], journal, target, known=False, here=0.0)
+    taking = walk_in([tree], journal, target, known=False, here=0)
     taken = [next(taking), next(taking)]
     assert psutil.Process().children() == before
     assert found([*taken, *taking]) == walked(tree)
@@ -269,7 +269,7 @@ def test_a_process_that_takes_no_orders_is_done_without(
     monkeypatch.setattr(admission, "_COMMAND", ("-c", ""))
     gone = [f"{tree.path}/{number:0200}" for number in range(1000)]  # more than a pipe holds
     roots = [tree, *(Root(path, path) for path in gone)]
-    assert found(walk_in(roots, journal, target, known=False, here=0.0)) == walked(tree)
+    assert found(walk_in(roots, journal, target, known=False, here=0)) == walked(tree)
 
 
 def test_a_journal_that_is_in_memory_alone_is_written_here(tree: Root) -> None:
@@ -277,7 +277,7 @@ def test_a_journal_that_is_in_memory_alone_is_written_here(tree: Root) -> None:
     journal = Journal(Path("/proc/none/journal"), run="run", notice=notices.append)
     assert journal.path is None
     before = psutil.Process().children()
-    taking = walk_in([tree], journal, journal.target("http://x", None), known=False, here=0.0)
+    taking = walk_in([tree], journal, journal.target("http://x", None), known=False, here=0)
     taken = [next(taking), next(taking)]
     assert psutil.Process().children() == before
     assert found([*taken, *taking]) == walked(tree)
@@ -286,7 +286,7 @@ def test_a_journal_that_is_in_memory_alone_is_written_here(tree: Root) -> None:
 def test_what_the_journal_does_not_take_there_is_refused(
     journal: Journal, target: int, tree: Root
 ) -> None:
-    taking = walk_in([tree], journal, target, known=False, here=0.0)
+    taking = walk_in([tree], journal, target, known=False, here=0)
     first = next(taking)
     assert journal.path is not None
     with closing(sqlite3.connect(journal.path)) as db:
@@ -300,7 +300,7 @@ def test_what_the_journal_does_not_take_there_is_refused(
 
 
 def test_a_journal_that_is_gone_is_told(journal: Journal, target: int, tree: Root) -> None:
-    taking = walk_in([tree], journal, target, known=False, here=0.0)
+    taking = walk_in([tree], journal, target, known=False, here=0)
     next(taking)
     assert journal.path is not None
     journal.path = journal.path.parent / "none" / "journal.sqlite"
@@ -326,7 +326,7 @@ def test_a_bundled_program_does_it_itself(
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    assert found(walk_in([tree], journal, target, known=False, here=0.0)) == walked(tree)
+    assert found(walk_in([tree], journal, target, known=False, here=0)) == walked(tree)
 
 
 def test_held_sources_that_go_as_soon_as_they_are_found_are_all_found(
@@ -337,9 +337,7 @@ def test_held_sources_that_go_as_soon_as_they_are_found_are_all_found(
     for number in range(BATCH_ITEMS):
         write(held / "many" / str(number), b"")
     taken = []
-    for each in walk_in(
-        [Root("/tmp/tree", os.fspath(held))], journal, target, known=False, here=0.0
-    ):
+    for each in walk_in([Root("/tmp/tree", os.fspath(held))], journal, target, known=False, here=0):
         taken.append(each)
         assert not each.refused
         assert not each.unneeded

@@ -1011,7 +1011,7 @@ def test_workers_make_do_with_less_while_a_walk_is_fast_and_long(
     monkeypatch.setattr("dropline.line.FAST", 0.0 if fast else float("inf"))
     for number in range(30):
         write(tmp_path / "tree" / f"{number}")
-    line = make_line(receiver.url, walk_here=0.0 if long else 60.0)
+    line = make_line(receiver.url, walk_here=0 if long else 1000)
     rationed: list[float] = []
     begin = line.station.ration.begin
     monkeypatch.setattr(line.station.ration, "begin", lambda x: (rationed.append(x), begin(x)))
