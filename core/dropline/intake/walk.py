@@ -16,7 +16,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-#: A batch goes out when it holds this many items or is this old (seconds), whichever comes first.
+from dropline.value import value
+
+#: A batch goes out when it holds this many files or is this old (seconds), whichever comes first.
 BATCH_ITEMS = 500
 BATCH_SECONDS = 0.02
 
@@ -66,7 +68,7 @@ class Batch:
         return len(self.found) + len(self.refused)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Folder:
     path: str
     source: str
@@ -80,7 +82,7 @@ def walk(
 ) -> Iterator[Batch]:
     """Yield batches of what the roots hold. Ends early, with what it has, once `stop()` is true."""
     batch = Batch()
-    born = clock()
+    due = clock() + BATCH_SECONDS
     for item in _items(roots):
         if stop():
             break
@@ -89,9 +91,10 @@ def walk(
         elif isinstance(item, Refused):
             batch.refused.append(item)
         # None: time passes without a find (a folder of folders), and the batch may be due.
-        if len(batch) >= BATCH_ITEMS or (len(batch) and clock() - born >= BATCH_SECONDS):
-            yield batch
-            batch, born = Batch(), clock()
+        if len(batch.found) >= BATCH_ITEMS or clock() >= due:
+            if len(batch):
+                yield batch
+            batch, due = Batch(), clock() + BATCH_SECONDS
     if len(batch):
         yield batch
 
@@ -102,7 +105,7 @@ def find(path: str, folder: str) -> Found | None:
     Both are absolute.
     """
     name = os.path.join(os.path.basename(folder), os.path.relpath(path, folder))
-    item = _inspect(_Folder(path, path, name.replace(os.sep, "/")))
+    item = _inspect(path, path, name.replace(os.sep, "/"))
     return item if isinstance(item, Found) else None
 
 
@@ -114,7 +117,7 @@ def _items(roots: Iterable[Root]) -> Iterator[Found | Refused | None]:
         if not root.name:
             yield Refused(root.path, "The whole file system was dropped: drop the folders in it.")
             continue
-        item = _inspect(_Folder(root.path, root.source, root.name))
+        item = _inspect(root.path, root.source, root.name)
         if isinstance(item, _Folder):
             folders.append(item)
         else:
@@ -130,10 +133,12 @@ def _items(roots: Iterable[Root]) -> Iterator[Found | Refused | None]:
                 continue
             walked.add((status.st_dev, status.st_ino))
             with os.scandir(folder.source) as entries:
-                empty = True
+                is_there, empty = folder.path == folder.source, True
                 for entry in entries:
                     empty = False
-                    yield _sort(_entry(folder, entry), entry, folders, links)
+                    path = entry.path if is_there else os.path.join(folder.path, entry.name)
+                    item = _inspect(path, entry.path, f"{folder.name}/{entry.name}", entry)
+                    yield _sort(item, entry, folders, links)
         except OSError as error:
             yield Refused(folder.path, _why(folder.path, error))
         else:
@@ -154,28 +159,23 @@ def _sort(
     return None
 
 
-def _entry(folder: _Folder, entry: os.DirEntry[str]) -> Found | Refused | _Folder:
-    place = _Folder(
-        os.path.join(folder.path, entry.name), entry.path, f"{folder.name}/{entry.name}"
-    )
-    return _inspect(place, entry)
-
-
-def _inspect(place: _Folder, entry: os.DirEntry[str] | None = None) -> Found | Refused | _Folder:
+def _inspect(
+    path: str, source: str, name: str, entry: os.DirEntry[str] | None = None
+) -> Found | Refused | _Folder:
     """Tell what a path is; `entry`, when there is one, already knows most of it."""
     try:
         if entry is not None and entry.is_dir():
-            return place
-        status = entry.stat() if entry is not None else os.stat(place.source)
+            return _Folder(path, source, name)
+        status = entry.stat() if entry is not None else os.stat(source)
     except OSError as error:
-        return Refused(place.path, _why(place.path, error))
+        return Refused(path, _why(path, error))
     except ValueError:  # a NUL in it
-        return Refused(place.path, f"{place.path!r} is no path: drop the file itself.")
-    if stat.S_ISDIR(status.st_mode):
-        return place
+        return Refused(path, f"{path!r} is no path: drop the file itself.")
     if stat.S_ISREG(status.st_mode):
-        return Found(place.path, place.source, place.name, status.st_size, status.st_mtime_ns)
-    return Refused(place.path, f"“{place.path}” is {_kind(status.st_mode)}: only files are sent.")
+        return Found(path, source, name, status.st_size, status.st_mtime_ns)
+    if stat.S_ISDIR(status.st_mode):
+        return _Folder(path, source, name)
+    return Refused(path, f"“{path}” is {_kind(status.st_mode)}: only files are sent.")
 
 
 def _kind(mode: int) -> str:
