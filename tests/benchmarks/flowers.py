@@ -25,6 +25,7 @@ from report import Section, Table, progress
 
 from brokers.plain_app import note
 from dropline.meter import measure
+from ports import free_port
 
 PLAIN_APP = Path(__file__).resolve().parents[1] / "brokers"
 #: Tasks a second, the mean seconds of one, threads, and how long it is watched.
@@ -102,7 +103,7 @@ def _fleet(broker: Broker, folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _flower(broker: Broker, folder: Path) -> Iterator[str]:
-    port = daemons.free_port()
+    port = free_port()
     command = [sys.executable, "-m", "celery", "-b", broker.url, "flower"]
     options = ["--address=127.0.0.1", f"--port={port}"]
     with _run([*command, *options], folder, "flower"):

@@ -21,9 +21,9 @@ from celery import Celery
 from dropline.cli.attach import watch
 from dropline.fleet import CeleryFleet
 from dropline.meter import measure
+from ports import free_port
 
 from .conftest import Broker, StartWorker
-from .daemons import free_port
 from .plain_app import note
 
 

@@ -16,9 +16,10 @@ from dropline.cli.attach import watch_group, watch_queue
 from dropline.fleet import FleetError
 from dropline.fleet.amqp import AmqpQueue
 from dropline.fleet.kafka import KafkaGroup
+from ports import free_port
 
 from .conftest import Broker
-from .daemons import free_port, wait_until
+from .daemons import wait_until
 
 
 @contextlib.contextmanager

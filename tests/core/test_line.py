@@ -49,6 +49,7 @@ from dropline.receiver import Receiver
 from dropline.station import MAX_WORKERS, MIN_RATE, Reading
 from dropline.station.limit import BURST
 from dropline.targets import ReceiverTarget
+from ports import free_port
 
 MB = 1 << 20
 
@@ -495,8 +496,7 @@ def test_a_full_disk_at_the_receiver_is_told_and_what_fits_arrives(
 
 
 def test_nobody_there(make_line: MakeLine, heard: Any, until: Until, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_port()}"
     send(make_line(url), heard, until, write(tmp_path / "file"))
     assert failed(heard)["file"] == (
         f"{url} cannot be reached or broke off: is the receiver running? Gave up after 1 s."
@@ -757,8 +757,7 @@ def test_files_can_be_cancelled_while_they_wait_and_while_they_are_sent(
 def test_what_failed_can_be_sent_again_as_the_same_job(
     make_line: MakeLine, heard: Any, until: Until, tmp_path: Path
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     line = make_line(f"http://127.0.0.1:{port}")
     send(line, heard, until, write(tmp_path / "one"), write(tmp_path / "two"))
     assert set(failed(heard)) == {"one", "two"}

@@ -8,7 +8,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ import requests
 from tusclient.client import TusClient
 
 from dropline.receiver import Receiver
+from ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 DROPLINE = Path(sys.executable).with_name("dropline")
@@ -57,8 +57,7 @@ class Serve(Place):
     """`dropline serve` on a port of its own, however often it is started."""
 
     def __init__(self, data: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
+        self._port = free_port()
         super().__init__(f"http://127.0.0.1:{self._port}", data)
         self._process: subprocess.Popen[str] | None = None
         self.start()

@@ -21,6 +21,7 @@ import trustme
 
 from dropline.station import Attempt
 from dropline.targets import Receipt, Target, Upload
+from ports import free_port
 
 Need = Callable[[str, str], str]
 #: Where tools/bootstrap.py installs packages of node's.
@@ -62,12 +63,6 @@ def serve() -> Callable[..., Receipt]:
 
 
 # --- programs -------------------------------------------------------------------------------------
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
 
 
 @contextlib.contextmanager
