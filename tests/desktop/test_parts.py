@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QApplication, QLabel, QListWidget, QWidget
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QLabel, QListWidget, QWidget
 from pytestqt.qtbot import QtBot
 
 from dropline_desktop.parts import Airy, Card, Rule, ToolButton, alarm, mute, tint
+from dropline_desktop.scrolled import Scrolled
 from dropline_desktop.theme import DARK, LIGHT, Colours, Mode, Theme
 
 
@@ -104,3 +105,17 @@ def test_a_tint_is_of_one_label_alone(window: QWidget) -> None:
         each.palette().color(each.foregroundRole()).name().upper() for each in (label, other)
     ]
     assert colours == [LIGHT.done, LIGHT.text]
+
+
+def test_what_scrolls_gets_the_width_that_its_part_comes_to_need(
+    window: QWidget, qtbot: QtBot
+) -> None:
+    label = QLabel("short")
+    scrolled = Scrolled(label)
+    row = QHBoxLayout(window)
+    row.addWidget(QWidget(), 1)
+    row.addWidget(scrolled)
+    row.activate()
+    QApplication.processEvents()
+    label.setText("much longer than it was before")
+    qtbot.waitUntil(lambda: scrolled.viewport().width() >= label.minimumSizeHint().width())
