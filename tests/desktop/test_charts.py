@@ -112,6 +112,25 @@ def test_with_reduced_motion_they_step_once_a_second(shown: Charts, clock: Clock
     shown._theme.motion.mode = MotionMode.SYSTEM
 
 
+def test_beside_much_other_work_they_are_drawn_seldom(
+    shown: Charts, clock: Clock, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+) -> None:
+    worked = 0.0
+    monkeypatch.setattr("time.thread_time", lambda: worked)
+    shown.draw()
+    drawn = shown._drawn
+    for passed, work, draws in ((0.5, 0.3, False), (0.3, 0.0, True), (0.5, 5.0, False)):
+        clock.now += passed
+        worked += work
+        shown._tick()
+        assert (shown._drawn > drawn) is draws
+        drawn = shown._drawn
+        qtbot.waitUntil(lambda: not shown._stack.is_drawing)
+    clock.now += 0.5  # a second since the last
+    shown._tick()
+    assert shown._drawn > drawn
+
+
 def test_the_legends_show_the_latest_values_with_units(charts: Charts, clock: Clock) -> None:
     feed(charts, clock, 1.0, busy)
     charts.draw()

@@ -52,6 +52,9 @@ if TYPE_CHECKING:
 LEAST_HEIGHT = 200  # pixels of the charts; what is higher scrolls
 _PERIOD_MS = 80
 _SLOWEST = 1.0  # seconds between drawings, however slowly the curves move
+#: Drawings wait until the window's thread has worked no more than this share of the time since the
+#: last: on a slow machine the rest is for who sends.
+_SHARE = 0.4
 _VALUES_EVERY = 0.25  # seconds; figures that change faster can't be read
 _FIRST_GOAL = 1.0  # seconds, when nothing is known yet
 
@@ -83,6 +86,7 @@ class Charts(Card):
         self._span = 60.0
         self._origin = clock()
         self._drawn = self._told = -math.inf
+        self._worked = 0.0  # what the window's thread had worked by then, in seconds
         self._pointed: float | None = None
         self._due = True
         self._clock = QTimer(self)
@@ -190,7 +194,7 @@ class Charts(Card):
 
     def draw(self, *, at_once: bool = True) -> None:
         """Draw what there is now: all charts `at_once`, or one after the other."""
-        now = self._now()
+        now, worked = self._now(), time.thread_time()
         if self.following:
             self._origin = now
         start, end = self.view
@@ -199,7 +203,7 @@ class Charts(Card):
         self._stack.draw(times - self._origin, values, marks, at_once=at_once)
         self._expected.show(start, end, self._origin, now)
         self.lanes.look_at(start, end, self._origin)
-        self._drawn = now
+        self._drawn, self._worked = now, worked
         self._due = False
         if now - self._told >= _VALUES_EVERY or not self.ticking:
             self._told = now
@@ -350,9 +354,13 @@ class Charts(Card):
         start, end = self._stack.view
         pixel = (end - start) / self._stack.pixels  # in seconds: sooner, nothing would move
         step = _SLOWEST if self._theme.motion.reduced else min(pixel, _SLOWEST)
-        moved = self._now() - self._drawn >= step
-        if not self._stack.is_drawing and (self._due or moved):
+        since = self._now() - self._drawn
+        if not self._stack.is_drawing and (self._due or since >= step) and self._may_draw(since):
             self.draw(at_once=False)
+
+    def _may_draw(self, since: float) -> bool:
+        """Whether the window's thread has worked little enough since the last drawing began."""
+        return since >= _SLOWEST or time.thread_time() - self._worked <= _SHARE * since
 
     def _soon(self) -> None:
         """Draw at the next tick; or where the clock stands still, after this event."""
