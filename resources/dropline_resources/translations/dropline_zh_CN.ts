@@ -236,7 +236,7 @@
     </message>
     <message>
         <source>history</source>
-        <extracomment>Is told log entries: `lanes.painter.observe`.</extracomment>
+        <extracomment>Drawings wait until the window&apos;s thread has worked no more than this share of the time since the last: on a slow machine the rest is for who sends. Is told log entries: `lanes.painter.observe`.</extracomment>
         <translation>历史</translation>
     </message>
     <message>
