@@ -41,6 +41,7 @@ from window import BEAT, Heartbeat
 from dropline.home import Home
 from dropline.load import Exponential, Poisson, Service
 from dropline_desktop.app import Application, make_qt
+from dropline_desktop.bus import QtBus
 from dropline_desktop.language import Language
 from dropline_desktop.simulation.plan import Plan
 from dropline_desktop.theme import Mode
@@ -182,7 +183,8 @@ class Soak:
             QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
             gc.collect()
             now = self._look()
-            if last is not None and now["counts"] == last["counts"]:
+            ending = app.simulation.findChildren(QtBus)  # threads that are at it change no count
+            if last is not None and now["counts"] == last["counts"] and not ending:
                 return now
             if time.monotonic() > deadline:
                 return now
