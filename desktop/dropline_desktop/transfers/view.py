@@ -43,7 +43,7 @@ MAX_COPIED = 100_000
 #: Widths of the columns at first, in digits; the last takes the rest, and this at least.
 WIDTHS = {
     Column.STATE: 13,
-    Column.NAME: 18,
+    Column.NAME: 17,
     Column.SIZE: 9,
     Column.ATTEMPT: 8,
     Column.SPEED: 11,
