@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from dropline.value import value
 
-#: A batch goes out when it holds this many files or is this old (seconds), whichever comes first.
+#: A batch goes out when it holds this many items or is this old (seconds), whichever comes first.
 BATCH_ITEMS = 500
 BATCH_SECONDS = 0.02
 
@@ -82,7 +82,7 @@ def walk(
 ) -> Iterator[Batch]:
     """Yield batches of what the roots hold. Ends early, with what it has, once `stop()` is true."""
     batch = Batch()
-    due = clock() + BATCH_SECONDS
+    born = clock()
     for item in _items(roots):
         if stop():
             break
@@ -91,10 +91,10 @@ def walk(
         elif isinstance(item, Refused):
             batch.refused.append(item)
         # None: time passes without a find (a folder of folders), and the batch may be due.
-        if len(batch.found) >= BATCH_ITEMS or clock() >= due:
-            if len(batch):
-                yield batch
-            batch, due = Batch(), clock() + BATCH_SECONDS
+        size = len(batch)
+        if size >= BATCH_ITEMS or (size and clock() - born >= BATCH_SECONDS):
+            yield batch
+            batch, born = Batch(), clock()
     if len(batch):
         yield batch
 
