@@ -14,6 +14,7 @@ class Scrolled(QScrollArea):
         super().__init__()
         self._part = part
         self._height = height
+        self._needed = 0  # pixels of width, as the layout around this knows them
         self.setWidget(part)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -21,8 +22,11 @@ class Scrolled(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
     def viewportEvent(self, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.LayoutRequest:  # the part may need another width
-            self.updateGeometry()
+        if event.type() == QEvent.Type.LayoutRequest:
+            needed = self.minimumSizeHint().width()
+            if needed != self._needed:  # else each new figure would lay out the whole window
+                self._needed = needed
+                self.updateGeometry()
         return super().viewportEvent(event)
 
     def minimumSizeHint(self) -> QSize:
